@@ -1,0 +1,1 @@
+"""Label the lung tissue of a chest CT with a Gaussian mixture over Hounsfield units."""
