@@ -1,0 +1,1 @@
+"""The HTTP service, installed as ``gmmlabel.api``; it imports gmmlabel, never the other way."""

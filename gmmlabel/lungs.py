@@ -1,0 +1,188 @@
+"""The lung segmenters: the published one, in voxels, and the default one, in mm and mL.
+
+Both take what is lighter than soft tissue, open it, choose the islands that are lung, and close
+them with a ball, so that vessels and dense lesions count as lung. They differ in what they take
+for an island of lung; docs/method.md tells why, number by number.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmlabel.errors import NoLungsError
+from gmmlabel.gas import gas_outside_lungs
+from gmmlabel.method import DefaultMethod, Method, PublishedMethod
+from gmmlabel.morphology.ball import Ball, close_ball
+from gmmlabel.morphology.components import Components, components
+from gmmlabel.morphology.packed import full_rows, open_cross, pack, pack_range
+from gmmlabel.morphology.sheltered import sheltered_share
+from gmmlabel.volume import Volume
+
+_LOWEST = -(1 << 15)
+_HIGHEST = 1 << 15
+
+
+@dataclass(frozen=True, eq=False)
+class Lungs:
+    """A lung mask, cropped to the box that it needs.
+
+    Parameters
+    ----------
+    mask
+        uint8, 0 or 1, (z, y, x) of the patient.
+    corner
+        Index of the mask's first voxel in the volume.
+    """
+
+    mask: NDArray[np.uint8]
+    corner: tuple[int, int, int]
+
+    @property
+    def region(self) -> tuple[slice, slice, slice]:
+        """Where the mask lies in the volume."""
+        z, y, x = (
+            slice(first, first + length)
+            for first, length in zip(self.corner, self.mask.shape, strict=True)
+        )
+        return z, y, x
+
+    @classmethod
+    def of_mask(cls, mask: NDArray[np.bool_]) -> "Lungs":
+        """Crop a mask of the whole volume.
+
+        Raises
+        ------
+        NoLungsError
+            If the mask is empty.
+        """
+        if not mask.any():
+            raise NoLungsError("the lung mask is empty")
+        spans = []
+        for axis in range(3):
+            hit = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
+            spans.append(slice(int(hit[0]), int(hit[-1]) + 1))
+        z, y, x = spans
+        return cls(np.ascontiguousarray(mask[z, y, x], np.uint8), (z.start, y.start, x.start))
+
+
+def find_lungs(volume: Volume, method: Method) -> Lungs:
+    """Segment the lungs.
+
+    Parameters
+    ----------
+    volume
+        Chest CT.
+    method
+        Whose numbers to use.
+
+    Raises
+    ------
+    NoLungsError
+        If nothing in the volume is a lung.
+    """
+    if isinstance(method, PublishedMethod):
+        return _published(volume, method)
+    return _default(volume, method)
+
+
+def _published(volume: Volume, method: PublishedMethod) -> Lungs:
+    width = volume.hu.shape[2]
+    light = pack_range(volume.hu, _LOWEST, method.threshold_hu)
+    islands = components(open_cross(light, width, (method.opening_voxels,) * 3, edge=False), width)
+    chosen = (islands.sizes >= method.island_voxels) & ~islands.touches_border()
+    if not chosen.any():
+        raise NoLungsError(
+            f"no lungs found: nothing under {method.threshold_hu} HU makes an island of "
+            f"{method.island_voxels} voxels clear of the image border; try --method default"
+        )
+    balls = [Ball.of_voxels(radius) for radius in method.closing_voxels]
+    room = np.full((3, 2), max(method.closing_voxels) + 1)
+    return _closed(islands, chosen, balls, room)
+
+
+def _default(volume: Volume, method: DefaultMethod) -> Lungs:
+    spacing, voxel_ml = volume.geometry.spacing_zyx, volume.geometry.voxel_ml
+    shape = volume.hu.shape
+    light = pack_range(volume.hu, method.padding_below_hu, method.threshold_hu)
+    light &= ~gas_outside_lungs(volume, method)
+    opening = _steps(method.opening_mm, spacing)
+    islands = components(open_cross(light, shape[2], opening, edge=True), shape[2])
+    large = islands.sizes * voxel_ml >= method.island_ml
+    chosen = large & (_share_in_body(volume, method, islands) >= method.in_body_share)
+    if not chosen.any():
+        # A field of view inside one lung shows too little of the body to tell: go by density.
+        chosen = large & (_medians(volume, islands) >= method.lung_above_hu)
+    chosen &= islands.sizes >= method.island_share * islands.sizes[chosen].sum()
+    found_ml = islands.sizes[chosen].sum() * voxel_ml
+    if found_ml < method.lungs_ml:
+        raise NoLungsError(
+            f"no lungs found: {found_ml:.0f} mL in the body is as light as lung, under the "
+            f"{method.lungs_ml:g} mL of a slab of lungs; give a chest CT"
+        )
+    ball = Ball.of_mm(method.closing_mm, spacing)
+    box = islands.box(chosen)
+    room = np.minimum(np.array(ball.reach)[:, np.newaxis] + 1, _margins(box, shape))
+    lungs = _closed(islands, chosen, [ball], room)
+    _fill_holes(lungs.mask)
+    return lungs
+
+
+def _closed(
+    islands: Components, chosen: NDArray[np.bool_], balls: list[Ball], room: NDArray[np.int64]
+) -> Lungs:
+    """Close the chosen islands in a box with `room` before and after it along each axis, (3, 2).
+
+    A closing stays within the box of what it closes, so the room is cut off again.
+    """
+    box = islands.box(chosen)
+    start, stop = box[:, 0] - room[:, 0], box[:, 1] + room[:, 1]
+    mask = np.zeros(stop - start, np.uint8)
+    islands.paint(chosen, mask, start)
+    for ball in balls:
+        close_ball(mask, ball)
+    kept = np.ascontiguousarray(mask[tuple(map(slice, room[:, 0], mask.shape - room[:, 1]))])
+    return Lungs(kept, (int(box[0, 0]), int(box[1, 0]), int(box[2, 0])))
+
+
+def _fill_holes(mask: NDArray[np.uint8]) -> None:
+    """Set, in place, what the mask encloses on all sides."""
+    width = mask.shape[2]
+    gaps = components(~pack(mask) & full_rows(width), width)
+    enclosed = (_margins(gaps.boxes, mask.shape) > 0).all(axis=(1, 2))
+    gaps.paint(enclosed, mask, np.zeros(3, np.int64))
+
+
+def _margins(boxes: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Voxels between boxes, (..., 3, 2), and the two ends of each axis."""
+    return np.stack([boxes[..., 0], np.array(shape) - boxes[..., 1]], axis=-1).astype(np.int64)
+
+
+def _steps(radius: float, spacing: tuple[float, float, float]) -> tuple[int, int, int]:
+    """A radius in mm as whole voxels along (z, y, x), rounded to the nearest."""
+    z, y, x = (int(radius / step + 0.5) for step in spacing)
+    return z, y, x
+
+
+def _share_in_body(
+    volume: Volume, method: DefaultMethod, islands: Components
+) -> NDArray[np.float64]:
+    """Share of each island's voxels that have the body on at least three of four sides.
+
+    The body is the largest piece of what is not light, after an opening that takes away the
+    shells of couch and blankets.
+    """
+    width = volume.hu.shape[2]
+    dense = pack_range(volume.hu, method.threshold_hu, _HIGHEST)
+    opening = _steps(method.body_opening_mm, volume.geometry.spacing_zyx)
+    pieces = components(open_cross(dense, width, opening, edge=True), width)
+    if not len(pieces.sizes):
+        return np.zeros(len(islands.sizes))
+    body = np.arange(len(pieces.sizes)) == pieces.sizes.argmax()
+    return sheltered_share(islands, pieces, body)
+
+
+def _medians(volume: Volume, islands: Components) -> NDArray[np.int64]:
+    """Median HU of each island, from -1200 up."""
+    counts = islands.histograms(volume.hu, -1200, 0).cumsum(axis=1)
+    return np.asarray((counts < counts[:, -1:] / 2).sum(axis=1) - 1200)

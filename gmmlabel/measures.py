@@ -1,0 +1,81 @@
+"""What is counted on a label map: tissue volumes and lung involvement."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmlabel.tissues import Tissue
+
+
+@dataclass(frozen=True)
+class TissueMeasure:
+    """How much of the lungs one tissue is.
+
+    Parameters
+    ----------
+    voxels
+        Number of voxels.
+    volume_ml
+        Their volume, in mL.
+    percent
+        Their share of all lung voxels, in percent.
+    """
+
+    voxels: int
+    volume_ml: float
+    percent: float
+
+
+@dataclass(frozen=True)
+class Involvement:
+    """Lung involvement: ground glass and consolidation in percent of lung without dense tissue.
+
+    Parameters
+    ----------
+    percent
+        ``100 (ground_glass + consolidation) / (100 - dense)``, all in percent of lung.
+    score
+        0 for 0.0 %, 1 below 5, 2 from 5 to 25, 3 to 50, 4 to 75, 5 above 75: the classes of the
+        radiologists' score of Zaffino et al. 2021.
+    """
+
+    percent: float
+    score: int
+
+    @classmethod
+    def of_percent(cls, percent: float) -> "Involvement":
+        """Score a percentage; one that rounds to 0.0 counts as 0."""
+        if round(percent, 1) <= 0:
+            return cls(percent, 0)
+        if percent < 5:
+            return cls(percent, 1)
+        return cls(percent, 2 + sum(percent > above for above in (25, 50, 75)))
+
+
+def measure_tissues(counts: NDArray[np.int64], voxel_ml: float) -> dict[Tissue, TissueMeasure]:
+    """Measure each tissue.
+
+    Parameters
+    ----------
+    counts
+        Voxels with the values 0 to 5, (6,); the 0 is left out of account.
+    voxel_ml
+        Volume of a voxel, in mL.
+    """
+    total = int(counts[1:].sum())
+    return {
+        tissue: TissueMeasure(
+            int(counts[tissue]),
+            int(counts[tissue]) * voxel_ml,
+            100.0 * int(counts[tissue]) / total if total else 0.0,
+        )
+        for tissue in Tissue
+    }
+
+
+def measure_involvement(tissues: dict[Tissue, TissueMeasure]) -> Involvement:
+    """Lung involvement of a label map; 0 where all of the lung is dense."""
+    counted = 100.0 - tissues[Tissue.DENSE].percent
+    involved = tissues[Tissue.GROUND_GLASS].percent + tissues[Tissue.CONSOLIDATION].percent
+    return Involvement.of_percent(100.0 * involved / counted if counted > 0 else 0.0)
