@@ -97,8 +97,11 @@ def _published(volume: Volume, method: PublishedMethod) -> Lungs:
             f"{method.island_voxels} voxels clear of the image border; try --method default"
         )
     balls = [Ball.of_voxels(radius) for radius in method.closing_voxels]
+    # All balls fit in the room, beyond the ends of the volume too; the box keeps as much as the
+    # median needs, whose window runs over the edge of the mask.
     room = np.full((3, 2), max(method.closing_voxels) + 1)
-    return _closed(islands, chosen, balls, room)
+    kept = np.minimum(method.median_voxels // 2, _margins(islands.box(chosen), volume.hu.shape))
+    return _closed(islands, chosen, balls, room, kept)
 
 
 def _default(volume: Volume, method: DefaultMethod) -> Lungs:
@@ -121,19 +124,25 @@ def _default(volume: Volume, method: DefaultMethod) -> Lungs:
             f"{method.lungs_ml:g} mL of a slab of lungs; give a chest CT"
         )
     ball = Ball.of_mm(method.closing_mm, spacing)
-    box = islands.box(chosen)
-    room = np.minimum(np.array(ball.reach)[:, np.newaxis] + 1, _margins(box, shape))
-    lungs = _closed(islands, chosen, [ball], room)
+    # Beyond the ends of the volume there is no room: there the closing takes the lungs to go on.
+    ends = _margins(islands.box(chosen), shape)
+    room = np.minimum(np.array(ball.reach)[:, np.newaxis] + 1, ends)
+    lungs = _closed(islands, chosen, [ball], room, np.zeros((3, 2), np.int64))
     _fill_holes(lungs.mask)
     return lungs
 
 
 def _closed(
-    islands: Components, chosen: NDArray[np.bool_], balls: list[Ball], room: NDArray[np.int64]
+    islands: Components,
+    chosen: NDArray[np.bool_],
+    balls: list[Ball],
+    room: NDArray[np.int64],
+    kept: NDArray[np.int64],
 ) -> Lungs:
-    """Close the chosen islands in a box with `room` before and after it along each axis, (3, 2).
+    """Close the chosen islands in a box with room before and after it along each axis.
 
-    A closing stays within the box of what it closes, so the room is cut off again.
+    A closing stays within the box of what it closes, so of the room only `kept`, (3, 2) like
+    `room`, is needed afterwards.
     """
     box = islands.box(chosen)
     start, stop = box[:, 0] - room[:, 0], box[:, 1] + room[:, 1]
@@ -141,8 +150,10 @@ def _closed(
     islands.paint(chosen, mask, start)
     for ball in balls:
         close_ball(mask, ball)
-    kept = np.ascontiguousarray(mask[tuple(map(slice, room[:, 0], mask.shape - room[:, 1]))])
-    return Lungs(kept, (int(box[0, 0]), int(box[1, 0]), int(box[2, 0])))
+    cut = room - kept
+    mask = np.ascontiguousarray(mask[tuple(map(slice, cut[:, 0], mask.shape - cut[:, 1]))])
+    z, y, x = (int(first) for first in start + cut[:, 0])
+    return Lungs(mask, (z, y, x))
 
 
 def _fill_holes(mask: NDArray[np.uint8]) -> None:

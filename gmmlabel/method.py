@@ -44,7 +44,7 @@ class DefaultMethod:
     lung_above_hu: int = -960
     lungs_ml: float = 200.0
     closing_mm: float = 10.0
-    median_mm: float = 2.8
+    median_radius_mm: float = 1.5
 
 
 Method = PublishedMethod | DefaultMethod

@@ -32,55 +32,70 @@ class Code:
 
 
 @dataclass(frozen=True)
-class TissueAppearance:
-    """How a tissue is called, drawn and coded.
+class Segment:
+    """How one value of a label map is called, drawn and coded.
 
-    The colours are of the palette of Okabe and Ito (2008), which people with any of the common
-    forms of colour blindness can tell apart. Category and type follow DICOM PS3.16 CID 7150 and
-    CID 6104; SNOMED CT gives consolidation, for which DICOM has no code of its own.
+    Category and type follow DICOM PS3.16 CID 7150 and CID 6104; SNOMED CT gives consolidation,
+    for which DICOM has no code of its own.
+
+    Parameters
+    ----------
+    value
+        The value in the label map.
+    key
+        Identifier in files.
+    name
+        What people read.
+    rgb
+        Colour, 0 to 255. The tissues' are of the palette of Okabe and Ito (2008), which people
+        with any of the common forms of colour blindness can tell apart.
+    category, type
+        What it is.
     """
 
+    value: int
+    key: str
     name: str
     rgb: tuple[int, int, int]
     category: Code
     type: Code
 
 
+_ANATOMY = Code("SCT", "123037004", "Anatomical Structure")
 _MORPHOLOGY = Code("SCT", "49755003", "Morphologically Abnormal Structure")
+_SUBSTANCE = Code("SCT", "91720002", "Body Substance")
+_TISSUE = Code("SCT", "85756007", "Tissue")
 
-LUNG_REGION = Code("SCT", "39607008", "Lung")
-"""The anatomic region of every tissue."""
+LUNG = Code("SCT", "39607008", "Lung")
+"""The anatomic region of every segment."""
 
-APPEARANCE: dict[Tissue, TissueAppearance] = {
-    Tissue.AIR: TissueAppearance(
-        "Air",
-        (0, 114, 178),
-        Code("SCT", "91720002", "Body Substance"),
-        Code("SCT", "74947009", "Gas"),
-    ),
-    Tissue.HEALTHY: TissueAppearance(
-        "Healthy lung",
-        (86, 180, 233),
-        Code("SCT", "123037004", "Anatomical Structure"),
-        Code("SCT", "39607008", "Lung"),
-    ),
-    Tissue.GROUND_GLASS: TissueAppearance(
+
+def _segment(
+    tissue: Tissue, name: str, rgb: tuple[int, int, int], category: Code, kind: Code
+) -> Segment:
+    return Segment(tissue.value, tissue.key, name, rgb, category, kind)
+
+
+TISSUE_SEGMENTS: tuple[Segment, ...] = (
+    _segment(Tissue.AIR, "Air", (0, 114, 178), _SUBSTANCE, Code("SCT", "74947009", "Gas")),
+    _segment(Tissue.HEALTHY, "Healthy lung", (86, 180, 233), _ANATOMY, LUNG),
+    _segment(
+        Tissue.GROUND_GLASS,
         "Ground-glass opacity",
         (240, 228, 66),
         _MORPHOLOGY,
         Code("DCM", "112120", "Ground glass opacity"),
     ),
-    Tissue.CONSOLIDATION: TissueAppearance(
+    _segment(
+        Tissue.CONSOLIDATION,
         "Consolidation",
         (213, 94, 0),
         _MORPHOLOGY,
         Code("SCT", "95436008", "Lung consolidation"),
     ),
-    Tissue.DENSE: TissueAppearance(
-        "Dense tissue",
-        (204, 121, 167),
-        Code("SCT", "85756007", "Tissue"),
-        Code("SCT", "85756007", "Tissue"),
-    ),
-}
-"""Name, colour and codes of each tissue, the same in every picture, page and file."""
+    _segment(Tissue.DENSE, "Dense tissue", (204, 121, 167), _TISSUE, _TISSUE),
+)
+"""The tissues in the order of their values, the same in every picture, page and file."""
+
+LUNG_SEGMENTS: tuple[Segment, ...] = (Segment(1, "lungs", "Lungs", (0, 158, 115), _ANATOMY, LUNG),)
+"""The values of a lung mask."""

@@ -55,14 +55,13 @@ class Geometry:
     header: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        numbers = (*self.spacing, *self.origin, *self.direction)
-        if not np.isfinite(numbers).all():
-            raise GeometryError("spacing, origin or direction is not a finite number")
-        if min(self.spacing) <= 0:
+        if not min(self.spacing) > 0:
             raise GeometryError(
                 f"voxel spacing {_times(self.spacing)} mm is not positive; "
                 "write the file again with its true spacing"
             )
+        if not np.isfinite((*self.spacing, *self.origin, *self.direction)).all():
+            raise GeometryError("spacing, origin or direction is not a finite number")
         axes = np.reshape(self.direction, (3, 3))
         if np.abs(axes.T @ axes - np.eye(3)).max() > 1e-3:
             raise GeometryError(
@@ -131,6 +130,8 @@ class Volume:
         Hash of the input's bytes, or None if it did not come from a file.
     notes
         What the reader decided on the way, one sentence each: series left out, offset added.
+    read_seconds
+        Time that reading took.
     """
 
     hu: NDArray[np.int16]
@@ -138,6 +139,7 @@ class Volume:
     name: str = "volume"
     sha256: str | None = None
     notes: tuple[str, ...] = ()
+    read_seconds: float = 0.0
 
     @classmethod
     def from_stored(
@@ -145,7 +147,7 @@ class Volume:
         stored: NDArray[Any],
         geometry: Geometry,
         *,
-        offset_hu: int = 0,
+        hu_offset: int = 0,
         name: str = "volume",
         sha256: str | None = None,
         notes: tuple[str, ...] = (),
@@ -159,7 +161,7 @@ class Volume:
             are rounded; values beyond int16 are clipped.
         geometry
             The grid; its size must be that of the array.
-        offset_hu
+        hu_offset
             Added to every value: -1024 mends an export that lost its rescale intercept.
         name, sha256, notes
             As of `Volume`.
@@ -175,7 +177,7 @@ class Volume:
             raise GeometryError(
                 f"array of {_times(stored.shape[::-1])} voxels on a grid of {_times(geometry.size)}"
             )
-        hu = geometry.from_stored(_to_int16(stored, offset_hu))
+        hu = geometry.from_stored(_to_int16(stored, hu_offset))
         if hu.shape[0] < MIN_SLICES:
             raise GeometryError(
                 f"{hu.shape[0]} axial slices; at least {MIN_SLICES} are needed for a volume"
@@ -190,7 +192,7 @@ def check_hounsfield(hu: NDArray[np.int16]) -> None:
     Parameters
     ----------
     hu
-        Values, int16, any shape. Values below -1200 are taken for padding.
+        Values, int16, (z, y, x). Values from -1200 down are taken for padding.
 
     Raises
     ------
@@ -198,14 +200,15 @@ def check_hounsfield(hu: NDArray[np.int16]) -> None:
         If the volume is constant, or nothing in it is as light as lung or air; the message tells
         an 8-bit picture from a CT that lost its offset of -1024.
     """
-    counts = np.bincount((hu.reshape(-1).view(np.uint16) ^ 0x8000), minlength=1 << 16)
-    values = np.flatnonzero(counts) - (1 << 15)
-    low, high = int(values[0]), int(values[-1])
+    low, high = np.iinfo(np.int16).max, np.iinfo(np.int16).min
+    for plane in hu:  # slice by slice: the first one of a CT is enough, and it takes no memory
+        if ((plane > _PADDING_BELOW_HU) & (plane < _AIR_BELOW_HU)).any():
+            return
+        low, high = min(low, int(plane.min())), max(high, int(plane.max()))
     if low == high:
         raise IntensityError(f"every voxel is {low}; the volume is empty")
-    if ((values > _PADDING_BELOW_HU) & (values < _AIR_BELOW_HU)).any():
-        return
-    low = int(values[values > _PADDING_BELOW_HU].min(initial=high))
+    if low <= _PADDING_BELOW_HU:
+        low = min(int(plane[plane > _PADDING_BELOW_HU].min(initial=high)) for plane in hu)
     found = f"values run from {low} to {high}, none as light as lung (-1000 to -300 HU)"
     if low >= 0 and high <= 255:
         raise IntensityError(

@@ -20,8 +20,8 @@ _HIGHEST = 5
 class Window:
     """A box around a voxel: how many voxels it takes in before and after it, along (z, y, x)."""
 
-    before: tuple[int, int, int]
-    after: tuple[int, int, int]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
 
     @property
     def voxels(self) -> int:

@@ -1,0 +1,84 @@
+"""Output files that appear whole or not at all.
+
+They are made in a hidden folder beside their place and moved there when all of them are whole.
+Whatever goes wrong before that leaves nothing behind.
+"""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gmmlabel.errors import OutputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def staged(folder: Path, names: Sequence[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a folder to make files in, and move them to their place at the end.
+
+    Parameters
+    ----------
+    folder
+        Where the files are to appear; is made, with its parents, if it does not exist.
+    names
+        The files that must have been made, in the order in which they are to appear.
+    overwrite
+        Whether files of these names may be replaced.
+
+    Yields
+    ------
+    Path
+        The folder to make them in, on the same file system.
+
+    Raises
+    ------
+    OutputError
+        If a file is there already, or the file system refuses.
+    """
+    there = [name for name in names if (folder / name).exists()]
+    if there and not overwrite:
+        raise OutputError(
+            f"{folder / there[0]}: is there already; add --overwrite or give another --out"
+        )
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".gmmlabel-", dir=folder) as stage:
+            yield Path(stage)
+            for name in names:
+                (Path(stage) / name).replace(folder / name)
+    except BaseException as error:
+        for path in made:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+        if isinstance(error, OSError | RuntimeError):  # ITK's are RuntimeErrors
+            raise _told(folder, error) from error
+        raise
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which no file can be made, before any work is done for it.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written.
+    """
+    with staged(folder, []):
+        pass
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _told(folder: Path, error: OSError | RuntimeError) -> OutputError:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _FULL or os.strerror(errno.ENOSPC) in str(error):
+        return OutputError(
+            f"{folder}: no space left for the results; free some or give another --out"
+        )
+    reason = os.strerror(number) if number else str(error).strip().splitlines()[-1]
+    return OutputError(f"{folder}: cannot be written ({reason}); give another --out")
