@@ -1,1 +1,105 @@
-"""Label the lung tissue of a chest CT with a Gaussian mixture over Hounsfield units."""
+"""Label the lung tissue of a chest CT with a Gaussian mixture over Hounsfield units.
+
+>>> import gmmlabel
+>>> volume = gmmlabel.read_volume("ct.nrrd")          # doctest: +SKIP
+>>> labelling = gmmlabel.label_volume(volume)         # doctest: +SKIP
+>>> labelling.involvement.percent                     # doctest: +SKIP
+>>> gmmlabel.write_case(labelling, "case")            # doctest: +SKIP
+
+What stands in ``__all__`` is the whole public interface. Each name is imported when it is first
+used, so that ``import gmmlabel`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gmmlabel.case import write_case
+    from gmmlabel.errors import (
+        GeometryError,
+        GmmlabelError,
+        InputError,
+        IntensityError,
+        ModelError,
+        NoLungsError,
+        OutputError,
+        UnreadableError,
+    )
+    from gmmlabel.histogram import LungHistogram
+    from gmmlabel.lungs import Lungs, find_lungs
+    from gmmlabel.measures import Involvement, TissueMeasure
+    from gmmlabel.method import DefaultMethod, PublishedMethod
+    from gmmlabel.mixture import Mixture, load_model, model_names
+    from gmmlabel.phantom import Phantom, make_phantom
+    from gmmlabel.pipeline import Labelling, label_volume
+    from gmmlabel.readers import read_volume
+    from gmmlabel.tissues import Tissue
+    from gmmlabel.volume import Geometry, Volume
+    from gmmlabel.writers import write_label_map
+
+_HOMES = {
+    "case": ("write_case",),
+    "errors": (
+        "GeometryError",
+        "GmmlabelError",
+        "InputError",
+        "IntensityError",
+        "ModelError",
+        "NoLungsError",
+        "OutputError",
+        "UnreadableError",
+    ),
+    "histogram": ("LungHistogram",),
+    "lungs": ("Lungs", "find_lungs"),
+    "measures": ("Involvement", "TissueMeasure"),
+    "method": ("DefaultMethod", "PublishedMethod"),
+    "mixture": ("Mixture", "load_model", "model_names"),
+    "phantom": ("Phantom", "make_phantom"),
+    "pipeline": ("Labelling", "label_volume"),
+    "readers": ("read_volume",),
+    "tissues": ("Tissue",),
+    "volume": ("Geometry", "Volume"),
+    "writers": ("write_label_map",),
+}
+
+__all__ = [
+    "DefaultMethod",
+    "Geometry",
+    "GeometryError",
+    "GmmlabelError",
+    "InputError",
+    "IntensityError",
+    "Involvement",
+    "Labelling",
+    "LungHistogram",
+    "Lungs",
+    "Mixture",
+    "ModelError",
+    "NoLungsError",
+    "OutputError",
+    "Phantom",
+    "PublishedMethod",
+    "Tissue",
+    "TissueMeasure",
+    "UnreadableError",
+    "Volume",
+    "find_lungs",
+    "label_volume",
+    "load_model",
+    "make_phantom",
+    "model_names",
+    "read_volume",
+    "write_case",
+    "write_label_map",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"gmmlabel.{module}"), name)
+    raise AttributeError(f"module 'gmmlabel' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -277,5 +277,5 @@ def main() -> None:
     except (GmmlabelError, MemoryError) as error:
         if len(arguments) < len(sys.argv) - 1:
             raise
-        typer.echo(f"gmmlabel: error: {error or 'not enough memory'}", err=True)
+        typer.echo(f"gmmlabel: error: {str(error) or 'not enough memory'}", err=True)
         sys.exit(1)

@@ -54,7 +54,7 @@ class LungHistogram:
         return cls(method.clip_hu, kept, spacing, method, input_sha256)
 
     def document(self) -> dict[str, Any]:
-        """The content of ``histogram.json``; counts of 0 after the last voxel are left out."""
+        """Make the content of ``histogram.json``; the counts end with the last that is not 0."""
         return {
             "schema_version": SCHEMA_VERSION,
             "input_sha256": self.input_sha256,

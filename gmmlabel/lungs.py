@@ -6,6 +6,7 @@ for an island of lung; docs/method.md tells why, number by number.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,11 +110,14 @@ def _default(volume: Volume, method: DefaultMethod) -> Lungs:
     shape = volume.hu.shape
     light = pack_range(volume.hu, method.padding_below_hu, method.threshold_hu)
     light &= ~gas_outside_lungs(volume, method)
+    padding = _constant_corner(volume.hu)
+    if padding is not None:
+        light &= ~pack_range(volume.hu, padding, padding + 1)
     opening = _steps(method.opening_mm, spacing)
     islands = components(open_cross(light, shape[2], opening, edge=True), shape[2])
     large = islands.sizes * voxel_ml >= method.island_ml
     chosen = large & (_share_in_body(volume, method, islands) >= method.in_body_share)
-    if not chosen.any():
+    if islands.sizes[chosen].sum() * voxel_ml < method.lungs_ml:
         # A field of view inside one lung shows too little of the body to tell: go by density.
         chosen = large & (_medians(volume, islands) >= method.lung_above_hu)
     chosen &= islands.sizes >= method.island_share * islands.sizes[chosen].sum()
@@ -130,6 +134,12 @@ def _default(volume: Volume, method: DefaultMethod) -> Lungs:
     lungs = _closed(islands, chosen, [ball], room, np.zeros((3, 2), np.int64))
     _fill_holes(lungs.mask)
     return lungs
+
+
+def _constant_corner(hu: NDArray[np.int16]) -> int | None:
+    """Find the value that fills the four corners of every slice, if one does: that is no scan."""
+    corners = hu[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    return int(corners[0, 0]) if (corners == corners[0, 0]).all() else None
 
 
 def _closed(
@@ -159,18 +169,18 @@ def _closed(
 def _fill_holes(mask: NDArray[np.uint8]) -> None:
     """Set, in place, what the mask encloses on all sides."""
     width = mask.shape[2]
-    gaps = components(~pack(mask) & full_rows(width), width)
-    enclosed = (_margins(gaps.boxes, mask.shape) > 0).all(axis=(1, 2))
+    gaps = components(~pack(mask.view(np.bool_)) & full_rows(width), width)
+    enclosed = np.all(_margins(gaps.boxes, mask.shape) > 0, axis=(1, 2))
     gaps.paint(enclosed, mask, np.zeros(3, np.int64))
 
 
-def _margins(boxes: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _margins(boxes: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Voxels between boxes, (..., 3, 2), and the two ends of each axis."""
     return np.stack([boxes[..., 0], np.array(shape) - boxes[..., 1]], axis=-1).astype(np.int64)
 
 
 def _steps(radius: float, spacing: tuple[float, float, float]) -> tuple[int, int, int]:
-    """A radius in mm as whole voxels along (z, y, x), rounded to the nearest."""
+    """Round a radius in mm to whole voxels along (z, y, x)."""
     z, y, x = (int(radius / step + 0.5) for step in spacing)
     return z, y, x
 

@@ -31,8 +31,9 @@ class DefaultMethod:
     padding_below_hu: int = -1200
     threshold_hu: int = -155
     gas_cell_mm: float = 3.0
-    gas_levels_hu: tuple[int, ...] = (-910, -930, -950, -970)
-    gas_ml: float = 5.0
+    gas_levels_hu: tuple[int, ...] = (-910, -930, -950)
+    gas_ml: tuple[float, float] = (5.0, 1000.0)
+    gas_mean_hu: int = -950
     gas_wrap_mm: tuple[float, float] = (4.5, 10.0)
     gas_wrapped_share: float = 0.65
     soft_above_hu: int = -300

@@ -18,7 +18,7 @@ from gmmlabel.measures import (
 )
 from gmmlabel.method import DefaultMethod, Method, PublishedMethod
 from gmmlabel.mixture import Mixture, load_model
-from gmmlabel.morphology.lookup import look_up
+from gmmlabel.morphology.lookup import count_labels, look_up
 from gmmlabel.morphology.median import Window, median_labels
 from gmmlabel.tissues import Tissue
 from gmmlabel.volume import Volume
@@ -123,10 +123,8 @@ def label_volume(
         labels, hu_counts = look_up(volume.hu[lungs.region], lungs.mask, table)
     with _timed(seconds, "smooth"):
         smoothed = _smooth(labels, volume, method)
-    tissues, smoothed_tissues = (
-        measure_tissues(np.bincount(some.reshape(-1), minlength=6), volume.geometry.voxel_ml)
-        for some in (labels, smoothed)
-    )
+    voxel_ml = volume.geometry.voxel_ml
+    tissues = measure_tissues(count_labels(labels), voxel_ml)
     return Labelling(
         volume,
         model,
@@ -135,11 +133,9 @@ def label_volume(
         labels,
         smoothed,
         tissues,
-        smoothed_tissues,
+        measure_tissues(count_labels(smoothed), voxel_ml),
         measure_involvement(tissues),
-        LungHistogram.of_int16_counts(
-            hu_counts, volume.geometry.spacing, method, volume.sha256
-        ),
+        LungHistogram.of_int16_counts(hu_counts, volume.geometry.spacing, method, volume.sha256),
         seconds,
     )
 

@@ -61,7 +61,7 @@ def draw_preview(labelling: Labelling) -> Image.Image:
 
 
 def _planes(labelling: Labelling) -> list[_Plane]:
-    """The three planes of most lung, cut to the lungs and a margin, head and front upwards."""
+    """Cut the three planes of most lung to the lungs and a margin, head and front upwards."""
     mask = labelling.lungs.mask
     z, y, x = (
         int(mask.sum(axis=tuple({0, 1, 2} - {axis}), dtype=np.int64).argmax()) for axis in range(3)
@@ -141,16 +141,16 @@ def _write_numbers(picture: Image.Image, labelling: Labelling, left: int) -> Non
     draw.text((left, 34), f"{involvement.percent:.1f} %", _TEXT, _font(44))
     draw.text((left, 88), f"score {involvement.score} of 0 to 5", _TEXT, _font(16))
     draw.text((left, 122), f"Lungs {labelling.lungs_ml:,.0f} mL", _TEXT, _font(16))
-    top = 160
-    draw.text((right, top), "% of lung", _FAINT, _font(13), "rt")
-    draw.text((right - 80, top), "mL", _FAINT, _font(13), "rt")
+    line = 178
+    draw.text((right - 80, line), "mL", _FAINT, _font(13), "rs")
+    draw.text((right, line), "% of lung", _FAINT, _font(13), "rs")
     for segment in TISSUE_SEGMENTS:
-        top += 28
+        line += 28
         measure = labelling.tissues[Tissue(segment.value)]
-        draw.rectangle((left, top, left + 15, top + 15), segment.rgb)
-        draw.text((left + 24, top - 1), segment.name, _TEXT, _font(15))
-        draw.text((right - 80, top - 1), f"{measure.volume_ml:,.0f}", _TEXT, _font(15), "rt")
-        draw.text((right, top - 1), f"{measure.percent:.1f}", _TEXT, _font(15), "rt")
+        draw.rectangle((left, line - 13, left + 15, line + 2), segment.rgb)
+        draw.text((left + 24, line), segment.name, _TEXT, _font(15), "ls")
+        draw.text((right - 80, line), f"{measure.volume_ml:,.0f}", _TEXT, _font(15), "rs")
+        draw.text((right, line), f"{measure.percent:.1f}", _TEXT, _font(15), "rs")
     notes = (
         f"model {labelling.model.name}, method {labelling.method.name}",
         "Colours show the smoothed map, numbers the",
@@ -158,7 +158,7 @@ def _write_numbers(picture: Image.Image, labelling: Labelling, left: int) -> Non
         "For research, not for diagnosis.",
     )
     for i, note in enumerate(notes):
-        draw.text((left, top + 44 + 20 * i), note, _FAINT, _font(13))
+        draw.text((left, line + 40 + 20 * i), note, _FAINT, _font(13), "ls")
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

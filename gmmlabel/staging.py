@@ -6,14 +6,16 @@ Whatever goes wrong before that leaves nothing behind.
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gmmlabel.errors import OutputError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LITTLE = 1 << 20
 
 
 @contextmanager
@@ -44,19 +46,21 @@ def staged(folder: Path, names: Sequence[str], *, overwrite: bool = False) -> It
         raise OutputError(
             f"{folder / there[0]}: is there already; add --overwrite or give another --out"
         )
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    missing = _missing(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".gmmlabel-", dir=folder) as stage:
-            yield Path(stage)
-            for name in names:
-                (Path(stage) / name).replace(folder / name)
-    except BaseException as error:
-        for path in made:
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
-        if isinstance(error, OSError | RuntimeError):  # ITK's are RuntimeErrors
-            raise _told(folder, error) from error
+            try:
+                yield Path(stage)
+                for name in names:
+                    (Path(stage) / name).replace(folder / name)
+            except (OSError, RuntimeError) as error:  # ITK's are RuntimeErrors
+                raise _told(folder, error) from error
+    except OSError as error:
+        _remove(missing)
+        raise _told(folder, error) from error
+    except BaseException:
+        _remove(missing)
         raise
 
 
@@ -68,15 +72,27 @@ def check_writable(folder: Path) -> None:
     OutputError
         If the folder cannot be made or written.
     """
+    missing = _missing(folder)
     with staged(folder, []):
         pass
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    _remove(missing)
+
+
+def _missing(folder: Path) -> list[Path]:
+    """List the folder and its parents that do not exist, innermost first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _remove(folders: list[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # not there, or no longer empty
+            folder.rmdir()
 
 
 def _told(folder: Path, error: OSError | RuntimeError) -> OutputError:
     number = error.errno if isinstance(error, OSError) else None
-    if number in _FULL or os.strerror(errno.ENOSPC) in str(error):
+    # ITK does not say why it could not write.
+    if number in _FULL or (number is None and shutil.disk_usage(folder).free < _LITTLE):
         return OutputError(
             f"{folder}: no space left for the results; free some or give another --out"
         )

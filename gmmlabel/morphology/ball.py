@@ -68,7 +68,7 @@ class Ball:
             If the radius is not positive or reaches over 250 voxels along an axis.
         """
         if not 0 < radius <= 250 * min(spacing):
-            raise ValueError(f"ball radius {radius} mm at a spacing of {spacing} mm is out of range")
+            raise ValueError(f"ball of {radius} mm at a spacing of {spacing} mm is out of range")
         unit = radius * radius / _UNITS
         weights = [
             np.rint((np.arange(int(radius / step * (1 + 1e-12)) + 1) * step) ** 2 / unit)

@@ -1,4 +1,4 @@
-"""Labels of voxels through a table over all int16 values, and the histogram in the same pass."""
+"""Labels of voxels through a table over all int16 values, and counts of both."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,29 @@ def look_up(
         How often each value from -32768 to 32767 lies in the mask, int64.
     """
     labels = np.empty(hu.shape, np.uint8)
-    counts = each_slab(
-        lambda a, b: _look_up(hu[a:b], mask[a:b], table, labels[a:b]), len(hu)
-    )
+    counts = each_slab(lambda a, b: _look_up(hu[a:b], mask[a:b], table, labels[a:b]), len(hu))
     return labels, np.sum(counts, axis=0)
+
+
+def count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count the voxels with each of the values 0 to 5 of a label map, (6,)."""
+    counts = each_slab(lambda a, b: _count_labels(labels[a:b]), len(labels))
+    return np.asarray(np.sum(counts, axis=0))
+
+
+@kernel
+def _count_labels(labels):
+    counts = np.zeros(6, np.int64)
+    for z in range(labels.shape[0]):
+        for y in range(labels.shape[1]):
+            row = labels[z, y]
+            for value in range(1, 6):
+                found = 0
+                for x in range(len(row)):
+                    found += row[x] == value
+                counts[value] += found
+    counts[0] = labels.size - counts.sum()
+    return counts
 
 
 @kernel

@@ -29,9 +29,7 @@ class Window:
         return int(np.prod(np.add(self.before, self.after) + 1))
 
 
-def median_labels(
-    labels: NDArray[np.uint8], window: Window, *, inside: bool
-) -> NDArray[np.uint8]:
+def median_labels(labels: NDArray[np.uint8], window: Window, *, inside: bool) -> NDArray[np.uint8]:
     """Smooth a label map with values 0 to 5 by the median in a box.
 
     Parameters
@@ -52,17 +50,13 @@ def median_labels(
         uint8, of the same shape.
     """
     places = [
-        _mirrored(length, before, after)
-        if not inside
-        else _clamped(length, before, after)
+        _mirrored(length, before, after) if not inside else _clamped(length, before, after)
         for length, before, after in zip(labels.shape, window.before, window.after, strict=True)
     ]
     smoothed = np.zeros_like(labels)
     sizes = np.add(window.before, window.after) + 1
     needed = 0 if inside else window.voxels - window.voxels // 2
-    each_slab(
-        lambda a, b: _median(labels, *places, *sizes, needed, smoothed, a, b), len(labels)
-    )
+    each_slab(lambda a, b: _median(labels, *places, *sizes, needed, smoothed, a, b), len(labels))
     return smoothed
 
 
@@ -73,9 +67,10 @@ def _mirrored(length: int, before: int, after: int) -> NDArray[np.int64]:
 
 
 def _clamped(length: int, before: int, after: int) -> NDArray[np.int64]:
-    """The same, with -1 for a place outside the axis."""
+    """Index of each of these places, or -1 for one outside the axis."""
     there = np.arange(-before, length + after)
     return np.where((there < 0) | (there >= length), -1, there)
+
 
 @kernel
 def _median(labels, pz, py, px, nz, ny, nx, needed, smoothed, start, stop):

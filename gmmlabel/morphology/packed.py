@@ -56,7 +56,10 @@ def pack(mask: NDArray[np.bool_]) -> NDArray[np.uint64]:
 
 def full_rows(width: int) -> NDArray[np.uint64]:
     """Packed row of `width` set voxels, (words,)."""
-    return pack(np.ones((1, 1, width), np.bool_))[0, 0]
+    row = np.zeros((width + 63) // 64, np.uint64)
+    row[:] = _ALL
+    row[-1] >>= np.uint64(-width % 64)
+    return row
 
 
 def open_cross(

@@ -1,0 +1,5 @@
+"""``python -m gmmlabel`` is the command line."""
+
+from gmmlabel.cli import main
+
+main()
