@@ -92,10 +92,18 @@ def write_case(
 
 def _write_files(labelling: Labelling, folder: Path, form: str) -> dict[str, Any]:
     start = time.perf_counter()
-    geometry = labelling.volume.geometry
-    write_label_map(folder / f"labels.{form}", labelling.labels, geometry, TISSUE_SEGMENTS)
-    write_label_map(folder / f"smoothed.{form}", labelling.smoothed, geometry, TISSUE_SEGMENTS)
-    write_label_map(folder / f"lungs.{form}", labelling.lung_mask, geometry, LUNG_SEGMENTS)
+    for name, labels, segments in (
+        ("labels", labelling.cropped_labels, TISSUE_SEGMENTS),
+        ("smoothed", labelling.cropped_smoothed, TISSUE_SEGMENTS),
+        ("lungs", labelling.lungs.mask, LUNG_SEGMENTS),
+    ):
+        write_label_map(
+            folder / f"{name}.{form}",
+            labels,
+            labelling.volume.geometry,
+            segments,
+            corner=labelling.lungs.corner,
+        )
     _write_json(folder / "histogram.json", labelling.histogram.document(), indent=None)
     draw_preview(labelling).save(folder / "preview.png", optimize=False)
     document = result_document(labelling)

@@ -50,7 +50,9 @@ class Lungs:
 
     @classmethod
     def of_mask(cls, mask: NDArray[np.bool_]) -> "Lungs":
-        """Crop a mask of the whole volume.
+        """Crop a mask of the whole volume to its box and two voxels around it.
+
+        That much the published median needs, whose window runs over the edge of the mask.
 
         Raises
         ------
@@ -62,7 +64,7 @@ class Lungs:
         spans = []
         for axis in range(3):
             hit = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
-            spans.append(slice(int(hit[0]), int(hit[-1]) + 1))
+            spans.append(slice(max(0, int(hit[0]) - 2), int(hit[-1]) + 3))
         z, y, x = spans
         return cls(np.ascontiguousarray(mask[z, y, x], np.uint8), (z.start, y.start, x.start))
 
@@ -116,10 +118,15 @@ def _default(volume: Volume, method: DefaultMethod) -> Lungs:
     opening = _steps(method.opening_mm, spacing)
     islands = components(open_cross(light, shape[2], opening, edge=True), shape[2])
     large = islands.sizes * voxel_ml >= method.island_ml
-    chosen = large & (_share_in_body(volume, method, islands) >= method.in_body_share)
+    chosen = (
+        large
+        & (_share_in_body(volume, method, islands) >= method.in_body_share)
+        & (_quantiles(volume, islands, 0.5) >= method.lung_above_hu)
+    )
     if islands.sizes[chosen].sum() * voxel_ml < method.lungs_ml:
-        # A field of view inside one lung shows too little of the body to tell: go by density.
-        chosen = large & (_medians(volume, islands) >= method.lung_above_hu)
+        # A field of view within one lung shows too little of the body to tell: go by density. The
+        # air around a patient is mixed with couch and blankets, so its median is no sure sign.
+        chosen = large & (_quantiles(volume, islands, 0.25) >= method.lung_above_hu)
     chosen &= islands.sizes >= method.island_share * islands.sizes[chosen].sum()
     found_ml = islands.sizes[chosen].sum() * voxel_ml
     if found_ml < method.lungs_ml:
@@ -128,9 +135,9 @@ def _default(volume: Volume, method: DefaultMethod) -> Lungs:
             f"{method.lungs_ml:g} mL of a slab of lungs; give a chest CT"
         )
     ball = Ball.of_mm(method.closing_mm, spacing)
-    # Beyond the ends of the volume there is no room: there the closing takes the lungs to go on.
-    ends = _margins(islands.box(chosen), shape)
-    room = np.minimum(np.array(ball.reach)[:, np.newaxis] + 1, ends)
+    # There is no room beyond the first and last slice, where the closing takes the lungs to go on.
+    room = np.repeat(np.array(ball.reach)[:, np.newaxis] + 1, 2, axis=1)
+    room[0] = np.minimum(room[0], _margins(islands.box(chosen), shape)[0])
     lungs = _closed(islands, chosen, [ball], room, np.zeros((3, 2), np.int64))
     _fill_holes(lungs.mask)
     return lungs
@@ -203,7 +210,7 @@ def _share_in_body(
     return sheltered_share(islands, pieces, body)
 
 
-def _medians(volume: Volume, islands: Components) -> NDArray[np.int64]:
-    """Median HU of each island, from -1200 up."""
+def _quantiles(volume: Volume, islands: Components, share: float) -> NDArray[np.int64]:
+    """HU below which a share of each island lies, from -1200 up."""
     counts = islands.histograms(volume.hu, -1200, 0).cumsum(axis=1)
-    return np.asarray((counts < counts[:, -1:] / 2).sum(axis=1) - 1200)
+    return np.asarray((counts < share * counts[:, -1:]).sum(axis=1) - 1200)

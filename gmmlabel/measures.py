@@ -76,6 +76,7 @@ def measure_tissues(counts: NDArray[np.int64], voxel_ml: float) -> dict[Tissue, 
 
 def measure_involvement(tissues: dict[Tissue, TissueMeasure]) -> Involvement:
     """Lung involvement of a label map; 0 where all of the lung is dense."""
-    counted = 100.0 - tissues[Tissue.DENSE].percent
-    involved = tissues[Tissue.GROUND_GLASS].percent + tissues[Tissue.CONSOLIDATION].percent
-    return Involvement.of_percent(100.0 * involved / counted if counted > 0 else 0.0)
+    # From whole voxels, so that a percentage on the limit of a class is not moved by rounding.
+    counted = sum(measure.voxels for measure in tissues.values()) - tissues[Tissue.DENSE].voxels
+    involved = tissues[Tissue.GROUND_GLASS].voxels + tissues[Tissue.CONSOLIDATION].voxels
+    return Involvement.of_percent(100 * involved / counted if counted else 0.0)

@@ -39,10 +39,10 @@ class DefaultMethod:
     soft_above_hu: int = -300
     opening_mm: float = 2.1
     body_opening_mm: float = 5.0
-    in_body_share: float = 0.5
+    in_body_share: float = 0.25
     island_ml: float = 10.0
     island_share: float = 0.01
-    lung_above_hu: int = -960
+    lung_above_hu: int = -970
     lungs_ml: float = 200.0
     closing_mm: float = 10.0
     median_radius_mm: float = 1.5

@@ -72,7 +72,7 @@ class Mixture:
         return np.asarray(self.log_posterior(values).argmax(axis=1) + Tissue.AIR, np.uint8)
 
     def boundaries(self, low: int = -1000, high: int = 3071) -> tuple[int, ...]:
-        """Every HU from `low` to `high` at which the label differs from that of the HU below."""
+        """Every HU above `low`, up to `high`, whose label differs from that of the HU below."""
         labels = self.table[low + (1 << 15) : high + (1 << 15) + 1]
         return tuple(int(i) + low + 1 for i in np.flatnonzero(np.diff(labels)))
 
@@ -127,13 +127,13 @@ def load_model(name: str | Path = DEFAULT_MODEL) -> Mixture:
     if str(name) in model_names():
         source = resources.files("gmmlabel.models").joinpath(f"{name}.json")
         return _parse(source.read_bytes(), f"model {name}")
-    path = Path(name)
-    if not path.is_file():
+    try:
+        return _parse(Path(name).read_bytes(), str(name))
+    except OSError as error:
         raise ModelError(
-            f"{name}: no such model; installed are {', '.join(model_names())}, "
-            "or give the path of a model file"
-        )
-    return _parse(path.read_bytes(), str(path))
+            f"{name}: no such model, nor a file that can be read ({error.strerror}); installed "
+            f"are {', '.join(model_names())}, or give the path of a model file"
+        ) from error
 
 
 def model_names() -> list[str]:
@@ -151,7 +151,7 @@ def _parse(content: bytes, where: str) -> Mixture:
         place = ".".join(str(part) for part in first["loc"])
         detail = f"{place}: {first['msg']}" if place else first["msg"]
         raise ModelError(
-            f"{where}: this is not a gmmlabel model file ({detail}); "
+            f"{where}: this is not a gmmlabel model file ({' '.join(detail.split())}); "
             "see docs/method.md for its form"
         ) from error
     return Mixture(

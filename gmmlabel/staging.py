@@ -52,15 +52,16 @@ def staged(folder: Path, names: Sequence[str], *, overwrite: bool = False) -> It
         with tempfile.TemporaryDirectory(prefix=".gmmlabel-", dir=folder) as stage:
             try:
                 yield Path(stage)
+                for name in names:  # all are there before the first one appears
+                    (Path(stage) / name).stat()
                 for name in names:
                     (Path(stage) / name).replace(folder / name)
             except (OSError, RuntimeError) as error:  # ITK's are RuntimeErrors
                 raise _told(folder, error) from error
-    except OSError as error:
+    except BaseException as error:
         _remove(missing)
-        raise _told(folder, error) from error
-    except BaseException:
-        _remove(missing)
+        if isinstance(error, OSError):
+            raise _told(folder, error) from error
         raise
 
 

@@ -61,7 +61,10 @@ class Geometry:
                 "write the file again with its true spacing"
             )
         if not np.isfinite((*self.spacing, *self.origin, *self.direction)).all():
-            raise GeometryError("spacing, origin or direction is not a finite number")
+            raise GeometryError(
+                "spacing, origin or direction is not a finite number; "
+                "write the file again with its true place"
+            )
         axes = np.reshape(self.direction, (3, 3))
         if np.abs(axes.T @ axes - np.eye(3)).max() > 1e-3:
             raise GeometryError(
@@ -96,11 +99,14 @@ class Geometry:
         """Volume of one voxel, in mL."""
         return float(np.prod(self.spacing)) / 1000.0
 
+    def turn(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """View a stored array, last stored axis first, as (z, y, x) of the patient."""
+        x, y, z = self._axes[0]
+        return stored.transpose(2 - z, 2 - y, 2 - x)[self._steps]
+
     def from_stored(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Turn a stored array, last stored axis first, into (z, y, x) of the patient."""
-        x, y, z = self._axes[0]
-        turned = stored.transpose(2 - z, 2 - y, 2 - x)
-        return np.ascontiguousarray(turned[self._steps])
+        return np.ascontiguousarray(self.turn(stored))
 
     def to_stored(self, array: NDArray[Any]) -> NDArray[Any]:
         """Turn an array (z, y, x) of the patient into the stored order; inverse of the above."""
@@ -180,7 +186,8 @@ class Volume:
         hu = geometry.from_stored(_to_int16(stored, hu_offset))
         if hu.shape[0] < MIN_SLICES:
             raise GeometryError(
-                f"{hu.shape[0]} axial slices; at least {MIN_SLICES} are needed for a volume"
+                f"{hu.shape[0]} axial slices; at least {MIN_SLICES} are needed: "
+                "give the whole series"
             )
         check_hounsfield(hu)
         return cls(hu, geometry, name, sha256, notes)
@@ -206,7 +213,7 @@ def check_hounsfield(hu: NDArray[np.int16]) -> None:
             return
         low, high = min(low, int(plane.min())), max(high, int(plane.max()))
     if low == high:
-        raise IntensityError(f"every voxel is {low}; the volume is empty")
+        raise IntensityError(f"every voxel is {low}; the volume is empty: export it again")
     if low <= _PADDING_BELOW_HU:
         low = min(int(plane[plane > _PADDING_BELOW_HU].min(initial=high)) for plane in hu)
     found = f"values run from {low} to {high}, none as light as lung (-1000 to -300 HU)"
@@ -225,13 +232,17 @@ def _to_int16(stored: NDArray[Any], offset: int) -> NDArray[np.int16]:
     if stored.dtype == np.int16 and offset == 0:
         return stored
     if stored.dtype.kind not in "iuf":
-        raise IntensityError(f"voxels are of type {stored.dtype}, not numbers")
+        raise IntensityError(
+            f"voxels are of type {stored.dtype}, not numbers; export the CT itself"
+        )
     limits = np.iinfo(np.int16)
     hu = np.empty(stored.shape, np.int16)
     for here, there in zip(hu, stored, strict=True):  # slice by slice: no second volume in memory
         values = there.astype(np.float64) + offset
         if not np.isfinite(values).all():
-            raise IntensityError("some voxels are not a number (NaN or infinite)")
+            raise IntensityError(
+                "some voxels are not a number (NaN or infinite); export the CT itself"
+            )
         here[:] = np.rint(values).clip(limits.min, limits.max)
     return hu
 

@@ -1,6 +1,5 @@
 """Small DICOM series of a chest phantom, written with pydicom."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ AXIAL = (1, 0, 0, 0, 1, 0)
 SAGITTAL = (0, 1, 0, 0, 0, -1)
 CORONAL = (1, 0, 0, 0, 0, -1)
 UID = "1.2.826.0.1.3680043.10.999"
-SHARED = Path(os.environ.get("GMMLABEL_SHARED", Path(__file__).parents[2] / "shared"))
 
 
 def chest(slices: int = 12, side: int = 16) -> NDArray[np.int16]:

@@ -9,23 +9,20 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
-
-from gmmlabel import archive
-from gmmlabel.archive import read_dicom_zip
-from gmmlabel.dicom import read_dicom_folder
-from gmmlabel.errors import GeometryError, IntensityError, UnreadableError
-from tests.dicom_series import (
+from dicom_series import (
     AXIAL,
     CORONAL,
     SAGITTAL,
-    SHARED,
     UID,
     chest,
     write_series,
     write_slice,
 )
 
-REAL = SHARED / "data" / "covid_ricord1a_dicom"
+from gmmlabel import archive
+from gmmlabel.archive import read_dicom_zip
+from gmmlabel.dicom import read_dicom_folder
+from gmmlabel.errors import GeometryError, IntensityError, UnreadableError
 
 
 def line(heights, shear=0.0):
@@ -52,10 +49,9 @@ def refused(case, error, *words):
     return message.removeprefix(start)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"{REAL} is missing (GMMLABEL_SHARED)")
-def test_a_real_series_equals_its_nrrd_in_grid_and_voxels():
-    volume = read_dicom_folder(REAL)
-    truth = SimpleITK.ReadImage(str(REAL.parent / "covid_ricord1a.nrrd"))
+def test_a_real_series_equals_its_nrrd_in_grid_and_voxels(shared):
+    volume = read_dicom_folder(shared / "data" / "covid_ricord1a_dicom")
+    truth = SimpleITK.ReadImage(str(shared / "data" / "covid_ricord1a.nrrd"))
     assert volume.geometry.spacing == truth.GetSpacing()
     assert volume.geometry.origin == truth.GetOrigin()
     assert volume.geometry.direction == truth.GetDirection()

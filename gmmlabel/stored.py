@@ -1,0 +1,143 @@
+"""Voxels as a file stores them: raw or deflated, whole, and no more than the file can hold.
+
+ITK fills what a truncated file lacks with zeros, checks no checksum, and prints; so voxels are
+read here. What a header claims is held against the size of the file before memory is taken.
+"""
+
+import io
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from isal import isal_zlib
+from isal.igzip_lib import IsalError
+from numpy.typing import NDArray
+
+from gmmlabel.errors import GeometryError, UnreadableError
+
+MAX_VOXELS = 2**31
+"""More voxels than this (2048 slices of 1024 x 1024) are taken for a damaged header."""
+
+_MOST_DEFLATED = 1032  # deflate makes nothing smaller than to 1/1032 of its size (zlib.net)
+_ZLIB_OR_GZIP = 47  # of decompressobj: whichever header is there
+_GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK = 1 << 20
+
+
+def one_volume(size: Sequence[int], values: int = 1) -> tuple[int, int, int]:
+    """Refuse what is not one 3-D volume of numbers; trailing lengths of 1 are dropped.
+
+    Parameters
+    ----------
+    size
+        Voxels along each stored axis.
+    values
+        Numbers a voxel.
+
+    Returns
+    -------
+    tuple of int
+        Voxels along each of three axes.
+    """
+    if values != 1:
+        raise UnreadableError(
+            f"{values} values a voxel (a colour picture or vectors); export the CT itself"
+        )
+    while len(size) > 3 and size[-1] == 1:
+        size = size[:-1]
+    if len(size) != 3:
+        raise GeometryError(f"{len(size)}-D image; a chest CT is one 3-D volume")
+    if min(size) < 1:
+        raise UnreadableError("the image has no voxels; get the file again")
+    x, y, z = size
+    return x, y, z
+
+
+def inflated(packed: io.BufferedReader) -> io.BufferedReader:
+    """Open what a zlib stream, or gzip members one after the other, hold; checksums are checked."""
+    return io.BufferedReader(_Inflated(packed))
+
+
+class _Inflated(io.RawIOBase):
+    def __init__(self, packed: io.BufferedReader) -> None:
+        self._file = packed
+        self._inflate = isal_zlib.decompressobj(_ZLIB_OR_GZIP)
+        self._packed = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        while True:
+            if self._inflate.eof:
+                after = self._inflate.unused_data
+                after += self._file.read(_CHUNK) if len(after) < len(_GZIP_MAGIC) else b""
+                if not after.startswith(_GZIP_MAGIC):
+                    return 0
+                self._inflate, self._packed = isal_zlib.decompressobj(_ZLIB_OR_GZIP), after
+            packed = self._packed or self._file.read(_CHUNK)
+            if not packed:
+                raise EOFError("the compressed data end too early")
+            try:
+                part = self._inflate.decompress(packed, min(len(view), 16 * _CHUNK))
+            except IsalError as error:
+                raise ValueError(f"the compressed data are damaged: {error}") from error
+            self._packed = self._inflate.unconsumed_tail
+            if part:
+                view[: len(part)] = part
+                return len(part)
+
+
+def read_voxels(
+    path: Path,
+    file: io.BufferedReader,
+    size: tuple[int, int, int],
+    dtype: np.dtype[Any],
+    *,
+    deflated: bool,
+) -> NDArray[Any]:
+    """Read the voxels of a file.
+
+    Parameters
+    ----------
+    path
+        The file, of which the size is asked.
+    file
+        The same, open, and at the first voxel; inflated if `deflated`.
+    size
+        Voxels along each stored axis, first axis fastest.
+    dtype
+        Type of the voxels, in the byte order of the file.
+    deflated
+        Whether the file is compressed.
+
+    Returns
+    -------
+    ndarray
+        Last stored axis first, in the byte order of this machine.
+
+    Raises
+    ------
+    UnreadableError
+        If the file cannot hold as many voxels.
+    EOFError, ValueError
+        If it ends before its last voxel, or its checksum is wrong.
+    """
+    claimed = prod(size) * dtype.itemsize
+    held = path.stat().st_size
+    room = held * _MOST_DEFLATED if deflated else held - file.tell()
+    if prod(size) > MAX_VOXELS or claimed > room:
+        raise UnreadableError(
+            f"the header claims {claimed:,} bytes of voxels, more than a file of {held:,} bytes "
+            "can hold; it is damaged or truncated: get the file again"
+        )
+    voxels = np.empty(size[::-1], dtype)
+    if file.readinto(voxels.reshape(-1).view(np.uint8).data) < claimed:
+        raise EOFError("the voxels end too early")
+    if deflated:
+        file.read(1)  # the checksum comes after the last voxel
+    native = dtype.newbyteorder("=")
+    return voxels if voxels.dtype == native else voxels.astype(native)
