@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -125,8 +126,7 @@ def load_model(name: str | Path = DEFAULT_MODEL) -> Mixture:
         If there is no such model, or the file is not a model.
     """
     if str(name) in model_names():
-        source = resources.files("gmmlabel.models").joinpath(f"{name}.json")
-        return _parse(source.read_bytes(), f"model {name}")
+        return _parse(_folder().joinpath(f"{name}.json").read_bytes(), f"model {name}")
     try:
         return _parse(Path(name).read_bytes(), str(name))
     except OSError as error:
@@ -138,9 +138,14 @@ def load_model(name: str | Path = DEFAULT_MODEL) -> Mixture:
 
 def model_names() -> list[str]:
     """Names of the models that are installed with the package."""
-    folder = resources.files("gmmlabel.models")
-    names = (entry.name for entry in folder.iterdir())
+    names = (entry.name for entry in _folder().iterdir())
     return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
+
+def _folder() -> Traversable:
+    """Find the installed models, or those of the checkout that Python was started in."""
+    installed = resources.files("gmmlabel").joinpath("models")
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "models"
 
 
 def _parse(content: bytes, where: str) -> Mixture:

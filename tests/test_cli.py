@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-GMMLABEL = (sys.executable, "-m", "gmmlabel")
+GMMLABEL = (str(Path(sysconfig.get_path("scripts")) / "gmmlabel"),)
 
 
 def gmmlabel(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -171,7 +172,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(ct: Path, tmp_path: Path) ->
     small = f"mount -t tmpfs -o size=64k small {disk}"
     if subprocess.run(["unshare", "-rm", "sh", "-c", small], check=False).returncode:
         pytest.skip("a small disk cannot be mounted here")
-    label = f"{sys.executable} -m gmmlabel label {ct} --out {disk / 'case'}"
+    label = f"{GMMLABEL[0]} label {ct} --out {disk / 'case'}"
     script = f'{small} && ! {label} && test -z "$(ls -A {disk})"'
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, check=False
@@ -239,3 +240,10 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     process.communicate(timeout=60)
     assert process.returncode != 0
     assert not (tmp_path / "case").exists()
+
+
+def test_the_package_works_from_within_a_checkout(ct: Path, tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "gmmlabel", "label", str(ct), "--out", str(tmp_path / "case")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+    assert done.returncode == 0, done.stderr
