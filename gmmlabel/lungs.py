@@ -108,39 +108,44 @@ def _published(volume: Volume, method: PublishedMethod) -> Lungs:
 
 
 def _default(volume: Volume, method: DefaultMethod) -> Lungs:
-    spacing, voxel_ml = volume.geometry.spacing_zyx, volume.geometry.voxel_ml
-    shape = volume.hu.shape
-    light = pack_range(volume.hu, method.padding_below_hu, method.threshold_hu)
-    light &= ~gas_outside_lungs(volume, method)
-    padding = _constant_corner(volume.hu)
-    if padding is not None:
-        light &= ~pack_range(volume.hu, padding, padding + 1)
-    opening = _steps(method.opening_mm, spacing)
-    islands = components(open_cross(light, shape[2], opening, edge=True), shape[2])
-    large = islands.sizes * voxel_ml >= method.island_ml
-    chosen = (
-        large
-        & (_share_in_body(volume, method, islands) >= method.in_body_share)
-        & (_quantiles(volume, islands, 0.5) >= method.lung_above_hu)
-    )
-    if islands.sizes[chosen].sum() * voxel_ml < method.lungs_ml:
-        # A field of view within one lung shows too little of the body to tell: go by density. The
-        # air around a patient is mixed with couch and blankets, so its median is no sure sign.
-        chosen = large & (_quantiles(volume, islands, 0.25) >= method.lung_above_hu)
-    chosen &= islands.sizes >= method.island_share * islands.sizes[chosen].sum()
-    found_ml = islands.sizes[chosen].sum() * voxel_ml
+    islands = _islands(volume, method)
+    chosen = _choose(volume, method, islands)
+    found_ml = islands.sizes[chosen].sum() * volume.geometry.voxel_ml
     if found_ml < method.lungs_ml:
         raise NoLungsError(
             f"no lungs found: {found_ml:.0f} mL in the body is as light as lung, under the "
             f"{method.lungs_ml:g} mL of a slab of lungs; give a chest CT"
         )
-    ball = Ball.of_mm(method.closing_mm, spacing)
+    ball = Ball.of_mm(method.closing_mm, volume.geometry.spacing_zyx)
     # There is no room beyond the first and last slice, where the closing takes the lungs to go on.
     room = np.repeat(np.array(ball.reach)[:, np.newaxis] + 1, 2, axis=1)
-    room[0] = np.minimum(room[0], _margins(islands.box(chosen), shape)[0])
+    room[0] = np.minimum(room[0], _margins(islands.box(chosen), volume.hu.shape)[0])
     lungs = _closed(islands, chosen, [ball], room, np.zeros((3, 2), np.int64))
     _fill_holes(lungs.mask)
     return lungs
+
+
+def _islands(volume: Volume, method: DefaultMethod) -> Components:
+    """Find the islands of what is light, neither padding nor gas outside the lungs."""
+    light = pack_range(volume.hu, method.padding_below_hu, method.threshold_hu)
+    light &= ~gas_outside_lungs(volume, method)
+    padding = _constant_corner(volume.hu)
+    if padding is not None:
+        light &= ~pack_range(volume.hu, padding, padding + 1)
+    width, opening = volume.hu.shape[2], _steps(method.opening_mm, volume.geometry.spacing_zyx)
+    islands = components(open_cross(light, width, opening, edge=True), width)
+    return islands.keep(islands.sizes * volume.geometry.voxel_ml >= method.island_ml)
+
+
+def _choose(volume: Volume, method: DefaultMethod, islands: Components) -> NDArray[np.bool_]:
+    """Tell which islands are lung."""
+    in_body = _share_in_body(volume, method, islands) >= method.in_body_share
+    chosen = in_body & (_quantiles(volume, islands, 0.5) >= method.lung_above_hu)
+    if islands.sizes[chosen].sum() * volume.geometry.voxel_ml < method.lungs_ml:
+        # A field of view within one lung shows too little of the body to tell: go by density. The
+        # air around a patient is mixed with couch and blankets, so its median is no sure sign.
+        chosen = _quantiles(volume, islands, 0.25) >= method.lung_above_hu
+    return np.asarray(chosen & (islands.sizes >= method.island_share * islands.sizes[chosen].sum()))
 
 
 def _constant_corner(hu: NDArray[np.int16]) -> int | None:

@@ -18,6 +18,9 @@ from gmmlabel.errors import GeometryError, IntensityError
 MIN_SLICES = 8
 """Fewer axial slices than this are no volume: no window or closing has room in them."""
 
+SPACING_MM = (0.05, 50.0)
+"""Finest and coarsest voxels that are taken for a chest CT; metres or micrometres lie outside."""
+
 _PADDING_BELOW_HU = -1200
 _AIR_BELOW_HU = -300
 
@@ -177,11 +180,16 @@ class Volume:
         IntensityError
             If the values cannot be Hounsfield units of a CT with air in it.
         GeometryError
-            If there are fewer than `MIN_SLICES` axial slices.
+            If there are fewer than `MIN_SLICES` axial slices, or the spacing is not in mm.
         """
         if stored.shape != geometry.size[::-1]:
             raise GeometryError(
                 f"array of {_times(stored.shape[::-1])} voxels on a grid of {_times(geometry.size)}"
+            )
+        if min(geometry.spacing) < SPACING_MM[0] or max(geometry.spacing) > SPACING_MM[1]:
+            raise GeometryError(
+                f"voxel spacing {_times(geometry.spacing)} mm is not that of a chest CT; write the "
+                "file again with its spacing in mm"
             )
         hu = geometry.from_stored(_to_int16(stored, hu_offset))
         if hu.shape[0] < MIN_SLICES:

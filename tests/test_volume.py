@@ -206,3 +206,10 @@ def test_slices_of_nothing_but_padding_do_not_hide_the_range():
     hu[::2] = -2048
     with pytest.raises(IntensityError, match="run from 0 to 4095"):
         check_hounsfield(hu)
+
+
+@pytest.mark.parametrize("spacing", [(0.0007, 0.0007, 0.001), (700.0, 700.0, 1000.0)])
+def test_a_spacing_in_other_units_than_mm_is_refused(spacing) -> None:
+    hu = np.full((10, 8, 8), -800, np.int16)
+    with pytest.raises(GeometryError, match="in mm"):
+        Volume.from_stored(hu, Geometry((8, 8, 10), spacing))

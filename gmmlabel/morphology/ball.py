@@ -1,4 +1,4 @@
-"""Closing of a mask with a ball, exact and in time independent of what the mask looks like inside.
+"""Closing of a mask with a ball, exact, in a time that grows with the radius and not its cube.
 
 A voxel is in the dilation if the squared distance to the nearest set voxel is at most the squared
 radius, and that distance is a minimum along one axis after the other (Saito and Toriwaki 1994).
@@ -8,7 +8,7 @@ Because only distances up to the radius matter, they fit 16 bits:
 2. along z, a windowed minimum of squared distances, again over rows of x; blocks whose best
    possible value cannot improve the result are left out, which is most of them;
 3. along x, what is left of the squared radius says how far the voxel reaches to both sides, and
-   two sweeps draw that reach.
+   that reach is drawn in steps of 1, 2, 4, ... voxels.
 
 Distances are integers: exact for balls in voxels, and in units of the squared radius over 20,000
 for balls in mm.

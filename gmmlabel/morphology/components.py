@@ -48,6 +48,18 @@ class Components:
             (inner[:, :, 0] == 0).any(axis=1) | (inner[:, :, 1] == self.shape[1:]).any(axis=1)
         )
 
+    def keep(self, chosen: NDArray[np.bool_]) -> "Components":
+        """Leave out the components that are not chosen, and number the others anew."""
+        runs = chosen[self.owner]
+        return Components(
+            self.shape,
+            np.concatenate(([0], np.cumsum(runs)))[self.row_start],
+            self.runs[runs],
+            (np.cumsum(chosen, dtype=np.int32) - np.int32(1))[self.owner[runs]],
+            self.sizes[chosen],
+            self.boxes[chosen],
+        )
+
     def box(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Box around all chosen components: first and one past the last index, (3, 2)."""
         boxes = self.boxes[chosen]

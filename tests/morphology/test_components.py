@@ -211,3 +211,22 @@ def test_thousands_of_components_are_numbered_as_by_scipy(seed: int) -> None:
     np.testing.assert_array_equal(found.sizes, np.bincount(labels.ravel())[1:])
     np.testing.assert_array_equal(found.boxes, _scipy_boxes(labels))
     np.testing.assert_array_equal(_labels(found), labels)
+
+
+@given(shape=shapes, seed=seeds, filled=fills)
+def test_keeping_components_is_finding_them_in_what_is_kept(shape, seed, filled) -> None:
+    mask = _mask(shape, seed, filled)
+    found = _of(mask)
+    chosen = found.sizes % 2 == 0
+    kept = found.keep(chosen)
+    painted = np.zeros(mask.shape, np.uint8)
+    found.paint(chosen, painted, np.zeros(3, np.int64))
+    again = _of(painted > 0)
+    for ours, theirs in (
+        (kept.row_start, again.row_start),
+        (kept.runs, again.runs),
+        (kept.owner, again.owner),
+        (kept.sizes, again.sizes),
+        (kept.boxes, again.boxes),
+    ):
+        np.testing.assert_array_equal(ours, theirs)
