@@ -140,6 +140,8 @@ def phantom(
     from gmmlabel.tissues import TISSUE_SEGMENTS
     from gmmlabel.writers import write_label_map, write_volume
 
+    if truth is not None and truth.resolve() == out.resolve():
+        raise typer.BadParameter("must be another file than --out", param_hint="--truth")
     made = make_phantom(size, spacing, seed=seed, noise_hu=noise, lesions=lesions)
     with staged(out.parent, [out.name], overwrite=overwrite) as stage:
         write_volume(stage / out.name, made.volume)
@@ -274,8 +276,14 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         app(args=arguments, prog_name="gmmlabel")
-    except (GmmlabelError, MemoryError) as error:
+    except Exception as error:
         if len(arguments) < len(sys.argv) - 1:
             raise
-        typer.echo(f"gmmlabel: error: {str(error) or 'not enough memory'}", err=True)
+        if isinstance(error, GmmlabelError):
+            message = str(error)
+        elif isinstance(error, MemoryError):
+            message = "not enough memory; label on a machine with more, or crop the CT"
+        else:
+            message = f"unexpected {error!r}; run again with --debug and report what it shows"
+        typer.echo(f"gmmlabel: error: {' '.join(message.split())}", err=True)
         sys.exit(1)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from gmmlabel import anatomy
 from gmmlabel.anatomy import Ellipsoid, Lesion, Millimetres, Part, Shape, Texture, Tube
+from gmmlabel.errors import GeometryError
 from gmmlabel.tissues import Tissue
-from gmmlabel.volume import Geometry, Volume
+from gmmlabel.volume import MIN_SLICES, Geometry, Volume
 
 _PSF_MM = 0.6  # sigma in the plane, of a medium reconstruction kernel
 _THICK_MM = 1.5  # slices thicker than this are the mean of three sections
@@ -129,7 +130,15 @@ def make_phantom(
     -------
     Phantom
         The volume and its true tissues.
+
+    Raises
+    ------
+    GeometryError
+        If there are fewer than `MIN_SLICES` voxels along an axis, or a spacing is not positive.
     """
+    if min(size) < MIN_SLICES:
+        raise GeometryError(f"size {size} has under {MIN_SLICES} voxels along an axis; give more")
+    Geometry(size, spacing)  # refuses what is no spacing
     chest = _Chest(
         anatomy.vessels(seed),
         anatomy.lesions(seed) if lesions else (),

@@ -52,7 +52,7 @@ def write_label_map(
     Raises
     ------
     OutputError
-        If the path is not UTF-8.
+        If the path is not UTF-8, or its suffix none of `FORMATS`.
     RuntimeError, OSError
         If ITK or the file system cannot write it.
     """
@@ -98,6 +98,8 @@ def _lay(part: NDArray[Any], whole: NDArray[Any], corner: tuple[int, int, int]) 
 def _write_image(path: Path, image: sitk.Image, geometry: Geometry) -> None:
     if not is_itk_path(path):
         raise OutputError(f"{path}: the path is not UTF-8; give another --out")
+    if not path.name.endswith(FORMATS):
+        raise OutputError(f"{path.name}: not a format; give a name in {', '.join(FORMATS)}")
     image.SetSpacing(geometry.spacing)
     image.SetOrigin(geometry.origin)
     image.SetDirection(geometry.direction)

@@ -247,3 +247,21 @@ def test_the_package_works_from_within_a_checkout(ct: Path, tmp_path: Path) -> N
     command = [sys.executable, "-m", "gmmlabel", "label", str(ct), "--out", str(tmp_path / "case")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--out", "ct.foo"], "not a format"),
+        (["--out", "ct.nrrd", "--size", "0", "64", "64"], "size"),
+        (["--out", "ct.nrrd", "--spacing", "0", "1", "1"], "spacing"),
+    ],
+)
+def test_a_phantom_that_cannot_be_is_one_line(
+    tmp_path: Path, arguments: list[str], reason: str
+) -> None:
+    small = [] if "--size" in arguments else ["--size", "16", "16", "16"]
+    done = gmmlabel("phantom", *arguments, *small, cwd=tmp_path)
+    assert done.returncode == 1
+    assert reason in one_line(done.stderr)
+    assert not list(tmp_path.iterdir())
