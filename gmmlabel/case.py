@@ -9,7 +9,7 @@ from gmmlabel.errors import OutputError
 from gmmlabel.pipeline import Labelling
 from gmmlabel.preview import draw_preview
 from gmmlabel.result import result_document
-from gmmlabel.staging import check_writable, staged
+from gmmlabel.staging import check_writable, refuse_present, staged
 from gmmlabel.tissues import LUNG_SEGMENTS, TISSUE_SEGMENTS
 from gmmlabel.writers import FORMATS, write_label_map
 
@@ -50,10 +50,8 @@ def check_case_folder(
     for name in case_files(form):
         if (folder / name).resolve() == source.resolve():
             raise OutputError(f"{folder}: would write over the input {source}; give another --out")
-        if (folder / name).exists() and not overwrite:
-            raise OutputError(
-                f"{folder}: holds a case already ({name}); add --overwrite or give another --out"
-            )
+    if not overwrite:
+        refuse_present(folder, case_files(form))
     check_writable(folder)
 
 

@@ -41,17 +41,16 @@ def staged(folder: Path, names: Sequence[str], *, overwrite: bool = False) -> It
     OutputError
         If a file is there already, or the file system refuses.
     """
-    there = [name for name in names if (folder / name).exists()]
-    if there and not overwrite:
-        raise OutputError(
-            f"{folder / there[0]}: is there already; add --overwrite or give another --out"
-        )
+    if not overwrite:
+        refuse_present(folder, names)
     missing = _missing(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".gmmlabel-", dir=folder) as stage:
             try:
                 yield Path(stage)
+                if not overwrite:  # another process may have written here meanwhile
+                    refuse_present(folder, names)
                 for name in names:  # all are there before the first one appears
                     (Path(stage) / name).stat()
                 for name in names:
@@ -77,6 +76,21 @@ def check_writable(folder: Path) -> None:
     with staged(folder, []):
         pass
     _remove(missing)
+
+
+def refuse_present(folder: Path, names: Sequence[str]) -> None:
+    """Refuse to go on if a file of one of these names is in the folder.
+
+    Raises
+    ------
+    OutputError
+        If one is.
+    """
+    for name in names:
+        if (folder / name).exists():
+            raise OutputError(
+                f"{folder / name}: is there already; add --overwrite or give another --out"
+            )
 
 
 def _missing(folder: Path) -> list[Path]:

@@ -147,3 +147,11 @@ def test_a_format_that_is_none_is_refused(
 
 def test_the_result_appears_last() -> None:
     assert case_files()[-1] == "result.json"
+
+
+def test_what_another_process_wrote_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    refused = pytest.raises(gmmlabel.OutputError, match="--overwrite")
+    with refused, staged(tmp_path, ["x"]) as stage:
+        (stage / "x").write_text("ours")
+        (tmp_path / "x").write_text("theirs")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["theirs"]
