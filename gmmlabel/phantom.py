@@ -15,7 +15,7 @@ from gmmlabel import anatomy
 from gmmlabel.anatomy import Ellipsoid, Lesion, Millimetres, Part, Shape, Texture, Tube
 from gmmlabel.errors import GeometryError
 from gmmlabel.tissues import Tissue
-from gmmlabel.volume import MIN_SLICES, Geometry, Volume
+from gmmlabel.volume import Geometry, Volume
 
 _PSF_MM = 0.6  # sigma in the plane, of a medium reconstruction kernel
 _THICK_MM = 1.5  # slices thicker than this are the mean of three sections
@@ -134,10 +134,10 @@ def make_phantom(
     Raises
     ------
     GeometryError
-        If there are fewer than `MIN_SLICES` voxels along an axis, or a spacing is not positive.
+        If there are no voxels along an axis, or a spacing is not positive.
     """
-    if min(size) < MIN_SLICES:
-        raise GeometryError(f"size {size} has under {MIN_SLICES} voxels along an axis; give more")
+    if min(size) < 1:
+        raise GeometryError(f"size {size} has no voxels; give one or more along each axis")
     Geometry(size, spacing)  # refuses what is no spacing
     chest = _Chest(
         anatomy.vessels(seed),

@@ -73,9 +73,11 @@ def check_writable(folder: Path) -> None:
         If the folder cannot be made or written.
     """
     missing = _missing(folder)
-    with staged(folder, []):
-        pass
-    _remove(missing)
+    try:
+        with staged(folder, []):
+            pass
+    finally:
+        _remove(missing)
 
 
 def refuse_present(folder: Path, names: Sequence[str]) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from gmmlabel.case import case_files
+
 GMMLABEL = (str(Path(sysconfig.get_path("scripts")) / "gmmlabel"),)
 
 
@@ -229,17 +231,18 @@ def test_wrong_usage_is_exit_status_2(ct: Path, tmp_path: Path) -> None:
         assert gmmlabel(*arguments).returncode == 2
 
 
-def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
-    source = tmp_path / "ct.nrrd"
-    assert gmmlabel("phantom", "--out", source, "--size", 256, 256, 100).returncode == 0
+@pytest.mark.parametrize("seconds", [0.3, 0.8, 1.1])
+def test_an_interrupt_leaves_a_whole_case_or_nothing(tmp_path: Path, seconds: float) -> None:
+    source, case = tmp_path / "ct.nrrd", tmp_path / "case"
+    assert gmmlabel("phantom", "--out", source, "--size", 192, 192, 80).returncode == 0
     process = subprocess.Popen(
-        [*GMMLABEL, "label", str(source), "--out", str(tmp_path / "case")], stderr=subprocess.PIPE
+        [*GMMLABEL, "label", str(source), "--out", str(case)], stderr=subprocess.PIPE
     )
-    time.sleep(1.0)
+    time.sleep(seconds)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert not (tmp_path / "case").exists()
+    _, stderr = process.communicate(timeout=60)
+    assert b"Traceback" not in stderr
+    assert not case.exists() or sorted(path.name for path in case.iterdir()) == sorted(case_files())
 
 
 def test_the_package_works_from_within_a_checkout(ct: Path, tmp_path: Path) -> None:
