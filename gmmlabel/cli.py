@@ -43,6 +43,8 @@ class Format(StrEnum):
     MHA = "mha"
 
 
+_MODEL = "zaffino2021"
+
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Case folder to write.")]
 ModelOption = Annotated[
     str, typer.Option("--model", metavar="NAME|FILE", help="Model by name, or a model file.")
@@ -80,7 +82,7 @@ def label(
         ),
     ],
     out: Out,
-    model: ModelOption = "zaffino2021",
+    model: ModelOption = _MODEL,
     method: MethodOption = MethodName.DEFAULT,
     form: FormatOption = Format.NRRD,
     hu_offset: HuOffset = 0,
@@ -107,9 +109,7 @@ def demo(
     from importlib.resources import as_file, files
 
     with as_file(files("slicerio").joinpath("data", "CTChest4.nrrd")) as sample:
-        document = _label(
-            sample, out, "zaffino2021", MethodName.DEFAULT, Format.NRRD, 0, overwrite=True
-        )
+        document = _label(sample, out, _MODEL, MethodName.DEFAULT, Format.NRRD, 0, overwrite=True)
     _print_result(document, out, as_json)
 
 

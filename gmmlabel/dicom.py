@@ -6,7 +6,6 @@ Section and tag numbers are those of DICOM PS3.3.
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from gmmlabel.dicom_header import (
 )
 from gmmlabel.errors import GeometryError, InputError, IntensityError, UnreadableError
 from gmmlabel.itk import quiet_itk
+from gmmlabel.morphology.slabs import thread_count
 from gmmlabel.stacking import arrange
 from gmmlabel.volume import MIN_SLICES, Volume
 
@@ -108,7 +108,7 @@ def read_dicom_files(files: Mapping[Path, str], source: Path, *, hu_offset: int 
     """
     try:
         # GDCM lets go of the interpreter: two threads halve the time of JPEG and of raw slices.
-        with quiet_itk(), ThreadPoolExecutor(_threads()) as pool:
+        with quiet_itk(), ThreadPoolExecutor(min(_MAX_THREADS, thread_count())) as pool:
             headers = list(pool.map(read_header, files, files.values()))
             chosen, notes = _choose(_stack([header for header in headers if header is not None]))
             slices, geometry = arrange(chosen.slices)
@@ -233,8 +233,3 @@ def _read_pixels(one: DicomSlice, hu: NDArray[np.int16]) -> bytes:
         values = np.where(values > _HEAVIEST_HU, _LIGHTEST_HU, values).clip(_LIGHTEST_HU)
     hu[:] = values
     return digest
-
-
-def _threads() -> int:
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(_MAX_THREADS, cores)

@@ -138,7 +138,7 @@ class Volume:
     sha256
         Hash of the input's bytes, or None if it did not come from a file.
     notes
-        What the reader decided on the way, one sentence each: series left out, offset added.
+        What was done to the input on the way, one sentence each: series left out, offset added.
     read_seconds
         Time that reading took.
     """
@@ -198,6 +198,8 @@ class Volume:
                 "give the whole series"
             )
         check_hounsfield(hu)
+        if hu_offset:
+            notes = (*notes, f"{hu_offset:+d} HU was added to every value, as asked for")
         return cls(hu, geometry, name, sha256, notes)
 
 

@@ -12,8 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import typer
 
+from gmmlabel import cli
 from gmmlabel.case import case_files
+from gmmlabel.method import METHODS
+from gmmlabel.mixture import DEFAULT_MODEL
+from gmmlabel.writers import FORMATS
 
 GMMLABEL = (str(Path(sysconfig.get_path("scripts")) / "gmmlabel"),)
 
@@ -115,6 +120,13 @@ def test_phantom_is_the_same_for_the_same_seed_and_comes_with_its_truth(tmp_path
     assert (truth > 0).any()
 
 
+def test_the_choices_are_those_of_the_library() -> None:
+    assert {str(choice) for choice in cli.MethodName} == set(METHODS)
+    assert tuple(str(choice) for choice in cli.Format) == FORMATS
+    options = typer.main.get_command(cli.app).commands["label"].params
+    assert {option.name: option.default for option in options}["model"] == DEFAULT_MODEL
+
+
 def test_models_lists_and_shows_the_published_model() -> None:
     listed = json.loads(gmmlabel("models", "--json").stdout)
     assert [model["name"] for model in listed] == ["zaffino2021"]
@@ -213,6 +225,7 @@ def test_a_lost_offset_is_named_and_mended(ct: Path, tmp_path: Path) -> None:
     assert "--hu-offset -1024" in one_line(refused.stderr)
     mended = gmmlabel("label", path, "--out", tmp_path / "case", "--hu-offset", "-1024", "--json")
     plain = gmmlabel("label", ct, "--out", tmp_path / "plain", "--json")
+    assert ["-1024" in note["message"] for note in json.loads(mended.stdout)["quality"]] == [True]
     assert json.loads(mended.stdout)["tissues"] == json.loads(plain.stdout)["tissues"]
 
 

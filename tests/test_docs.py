@@ -3,8 +3,8 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -15,7 +15,7 @@ from gmmlabel.method import METHODS
 ROOT = Path(__file__).parents[1]
 
 
-def commands(command: click.Command, name: str) -> list[tuple[str, click.Command]]:
+def commands(command: Any, name: str) -> list[tuple[str, Any]]:
     found = [(name, command)]
     for child, below in getattr(command, "commands", {}).items():
         found += commands(below, f"{name} {child}")

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def thread_count() -> int:
-    """Threads that a kernel may use: ``GMMLABEL_THREADS``, or else the cores this process has."""
+    """Threads that a step may use: ``GMMLABEL_THREADS``, or else the cores this process has."""
     asked = os.environ.get("GMMLABEL_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
