@@ -1,0 +1,39 @@
+"""Options that several commands share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class MethodName(StrEnum):
+    """Choices of ``--method``."""
+
+    DEFAULT = "default"
+    PUBLISHED = "published"
+
+
+class Format(StrEnum):
+    """Choices of ``--format``."""
+
+    NRRD = "nrrd"
+    SEG_NRRD = "seg.nrrd"
+    NII_GZ = "nii.gz"
+    MHA = "mha"
+
+
+DEFAULT_MODEL = "zaffino2021"
+
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Case folder to write.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", metavar="NAME|FILE", help="Model by name, or a model file.")
+]
+MethodOption = Annotated[MethodName, typer.Option("--method", help="Numbers of the pipeline.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Format of the label maps.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier case.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+HuOffset = Annotated[
+    int,
+    typer.Option("--hu-offset", help="Add to every value; -1024 mends a CT that lost its offset."),
+]
