@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from gmmlabel.cli.evaluate import evaluate
+from gmmlabel.cli.implant import implant
 from gmmlabel.cli.label import demo, label
 from gmmlabel.cli.models import models_app
 from gmmlabel.cli.phantom import phantom
@@ -20,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (label, demo, phantom):
+for _command in (label, demo, evaluate, implant, phantom):
     app.command()(_command)
 app.add_typer(models_app, name="models")
 
