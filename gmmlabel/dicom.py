@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import SimpleITK
@@ -30,6 +30,8 @@ from gmmlabel.itk import quiet_itk
 from gmmlabel.morphology.slabs import thread_count
 from gmmlabel.stacking import arrange
 from gmmlabel.volume import MIN_SLICES, Volume
+
+T = TypeVar("T")
 
 _MAX_THREADS = 4
 _LIGHTEST_HU = np.iinfo(np.int16).min
@@ -121,6 +123,8 @@ def read_dicom_files(files: Mapping[Path, str], source: Path, *, hu_offset: int 
             name=source.name or source.resolve().name,
             sha256=hashlib.sha256(b"".join(sorted(digests))).hexdigest(),
             notes=(*notes, *_passed_over(files.values(), headers)),
+            kernel=_common(one.kernel for one in slices),
+            slice_thickness_mm=_common(one.thickness for one in slices),
         )
     except InputError as error:
         raise type(error)(f"{source}: {error}") from error
@@ -152,6 +156,12 @@ def _passed_over(labels: Iterable[str], headers: Sequence[DicomSlice | None]) ->
     named = sum(1 for label, header in pairs if not header and label.lower().endswith(".dcm"))
     files = "1 file named .dcm that holds" if named == 1 else f"{named} files named .dcm that hold"
     return (f"left out {files} no image",) if named else ()
+
+
+def _common(values: Iterable[T]) -> T | None:
+    """Take the value that all slices have, or None if they differ."""
+    found = set(values)
+    return found.pop() if len(found) == 1 else None
 
 
 def _stack(slices: Sequence[DicomSlice]) -> list[_Stack]:

@@ -55,6 +55,10 @@ class DicomSlice:
         Centre of the first pixel, in mm, LPS; empty if unknown.
     axes
         Unit vectors along a row and along a column, six numbers, LPS; empty if unknown.
+    kernel
+        Convolution Kernel (0018,1210), or None.
+    thickness
+        Slice Thickness (0018,0050), in mm, or None.
     """
 
     file: Path
@@ -68,6 +72,8 @@ class DicomSlice:
     spacing: tuple[float, ...]
     position: tuple[float, ...]
     axes: tuple[float, ...]
+    kernel: str | None
+    thickness: float | None
 
     def stacks_with(self, other: "DicomSlice") -> bool:
         """Whether both are cut alike: the same plane and pixel size."""
@@ -151,7 +157,15 @@ def _parse_header(reader: Any, file: Path, label: str) -> DicomSlice:
         spacing=spacing,
         position=position,
         axes=axes,
+        kernel=_kernel(text("0018|1210")),
+        thickness=next((mm for mm in _decimals(text("0018|0050"), 1) if mm > 0), None),
     )
+
+
+def _kernel(text: str) -> str | None:
+    """Read the values of Convolution Kernel (PS3.3 C.8.2.1), such as ``Br40d`` and ``3``."""
+    values = " ".join(part.strip() for part in text.split("\\")).strip()
+    return values if re.fullmatch("[ -~]{1,64}", values) else None
 
 
 def _decimals(text: str, count: int) -> tuple[float, ...]:

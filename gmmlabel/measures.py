@@ -1,4 +1,4 @@
-"""What is counted on a label map: tissue volumes and lung involvement."""
+"""What is counted on a label map: tissue volumes, lung involvement and opacity."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmlabel.tissues import Tissue
+
+HIGH_OPACITY_HU = -200
+"""Opacity denser than this is high opacity."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,25 @@ class Involvement:
         return cls(percent, 2 + sum(percent > above for above in (25, 50, 75)))
 
 
+@dataclass(frozen=True)
+class Opacity:
+    """How much of the lungs, or of a region of them, is opaque.
+
+    Parameters
+    ----------
+    percent
+        Share of all lung voxels, in percent.
+    volume_ml
+        Volume, in mL.
+    high_opacity_percent
+        What of it is denser than `HIGH_OPACITY_HU`, in percent of all lung voxels.
+    """
+
+    percent: float
+    volume_ml: float
+    high_opacity_percent: float
+
+
 def measure_tissues(counts: NDArray[np.int64], voxel_ml: float) -> dict[Tissue, TissueMeasure]:
     """Measure each tissue.
 
@@ -80,3 +102,19 @@ def measure_involvement(tissues: dict[Tissue, TissueMeasure]) -> Involvement:
     counted = sum(measure.voxels for measure in tissues.values()) - tissues[Tissue.DENSE].voxels
     involved = tissues[Tissue.GROUND_GLASS].voxels + tissues[Tissue.CONSOLIDATION].voxels
     return Involvement.of_percent(100 * involved / counted if counted else 0.0)
+
+
+def measure_opacity(opaque: int, high: int, voxels: int, voxel_ml: float) -> Opacity:
+    """Measure opacity; 0 where there is no lung.
+
+    Parameters
+    ----------
+    opaque, high
+        Opaque voxels, and those of them above `HIGH_OPACITY_HU`.
+    voxels
+        All lung voxels.
+    voxel_ml
+        Volume of a voxel, in mL.
+    """
+    percent, high_percent = (100.0 * part / max(1, voxels) for part in (opaque, high))
+    return Opacity(percent, opaque * voxel_ml, high_percent)

@@ -141,6 +141,12 @@ class Volume:
         What was done to the input on the way, one sentence each: series left out, offset added.
     read_seconds
         Time that reading took.
+    kernel
+        Reconstruction kernel, by the name that its maker gives it, or None if the input does not
+        say.
+    slice_thickness_mm
+        Thickness of an axial slice, which need not be the distance to the next, or None if the
+        input does not say.
     """
 
     hu: NDArray[np.int16]
@@ -149,6 +155,8 @@ class Volume:
     sha256: str | None = None
     notes: tuple[str, ...] = ()
     read_seconds: float = 0.0
+    kernel: str | None = None
+    slice_thickness_mm: float | None = None
 
     @classmethod
     def from_stored(
@@ -160,6 +168,8 @@ class Volume:
         name: str = "volume",
         sha256: str | None = None,
         notes: tuple[str, ...] = (),
+        kernel: str | None = None,
+        slice_thickness_mm: float | None = None,
     ) -> "Volume":
         """Make a volume of the voxels as a file stores them.
 
@@ -172,7 +182,7 @@ class Volume:
             The grid; its size must be that of the array.
         hu_offset
             Added to every value: -1024 mends an export that lost its rescale intercept.
-        name, sha256, notes
+        name, sha256, notes, kernel, slice_thickness_mm
             As of `Volume`.
 
         Raises
@@ -200,7 +210,15 @@ class Volume:
         check_hounsfield(hu)
         if hu_offset:
             notes = (*notes, f"{hu_offset:+d} HU was added to every value, as asked for")
-        return cls(hu, geometry, name, sha256, notes)
+        return cls(
+            hu,
+            geometry,
+            name,
+            sha256,
+            notes,
+            kernel=kernel,
+            slice_thickness_mm=slice_thickness_mm,
+        )
 
 
 def check_hounsfield(hu: NDArray[np.int16]) -> None:

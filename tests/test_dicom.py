@@ -58,6 +58,7 @@ def test_a_real_series_equals_its_nrrd_in_grid_and_voxels(shared):
     stored = volume.geometry.to_stored(volume.hu)
     assert np.array_equal(stored, SimpleITK.GetArrayViewFromImage(truth))
     assert volume.notes == ()
+    assert (volume.kernel, volume.slice_thickness_mm) == ("STANDARD", 1.25)
 
 
 # Voxels and grid
@@ -96,6 +97,54 @@ def test_an_oblique_and_a_feet_first_series_keep_their_grid(case):
 def test_the_spacing_is_of_the_positions_not_of_slice_thickness(case):
     write_series(case, spacing=1.25, SliceThickness="5", SpacingBetweenSlices="5")
     assert read_dicom_folder(case).geometry.spacing[2] == 1.25
+
+
+@pytest.mark.parametrize(
+    ("stated", "kernel"),
+    [
+        ("B70f", "B70f"),
+        (["Br40d", "3"], "Br40d 3"),
+        (" LUNG ", "LUNG"),
+        ("", None),
+        ("K\x1b[31m", None),
+    ],
+)
+def test_the_kernel_is_that_of_the_header(case, stated, kernel):
+    write_series(case, ConvolutionKernel=stated)
+    assert read_dicom_folder(case).kernel == kernel
+
+
+@pytest.mark.parametrize(
+    ("stated", "thickness"), [("3", 3.0), ("1.25", 1.25), ("0", None), ("", None), ("-2", None)]
+)
+def test_the_slice_thickness_is_that_of_the_header(case, stated, thickness):
+    write_series(case, SliceThickness=stated)
+    volume = read_dicom_folder(case)
+    assert volume.slice_thickness_mm == thickness
+    assert volume.geometry.spacing[2] == 2.5
+
+
+def test_without_kernel_and_slice_thickness_neither_is_known(case):
+    write_series(case)
+    volume = read_dicom_folder(case)
+    assert (volume.kernel, volume.slice_thickness_mm) == (None, None)
+
+
+@pytest.mark.parametrize("other", [{"ConvolutionKernel": "B70f"}, {"ConvolutionKernel": ""}])
+def test_a_kernel_that_only_some_slices_have_is_not_known(case, other):
+    hu = chest()
+    for step, image in enumerate(hu):
+        tags = {"ConvolutionKernel": "B40f", **(other if step == 5 else {})}
+        write_slice(
+            case / f"{step}.dcm",
+            image,
+            (0, 0, 3 * step),
+            SOPInstanceUID=f"{UID}.2.{step}",
+            SliceThickness="3",
+            **tags,
+        )
+    volume = read_dicom_folder(case)
+    assert (volume.kernel, volume.slice_thickness_mm) == (None, 3.0)
 
 
 def test_a_decimal_spacing_stays_the_decimal(case):
