@@ -9,7 +9,8 @@ Every message is one line that says what is wrong, with which file, and what to 
     │   ├── UnreadableError     not an image, damaged, or of a form that is not supported
     │   ├── GeometryError       the voxels' places are missing, uneven or tilted
     │   ├── IntensityError      the values are not Hounsfield units
-    │   └── NoLungsError        no lungs were found in the volume
+    │   └── NoLungsError        no lungs in the volume, or a mask that is not of them
+    ├── SegmenterError          a lung segmenter is not installed, failed, or gave no label map
     ├── ModelError              a model file is no model
     └── OutputError             the results cannot be written
 """
@@ -36,7 +37,11 @@ class IntensityError(InputError):
 
 
 class NoLungsError(InputError):
-    """No lungs were found in the volume."""
+    """No lungs were found in the volume, or a given mask does not look like them."""
+
+
+class SegmenterError(GmmlabelError):
+    """A lung segmenter is not installed, failed, or gave no label map of the volume."""
 
 
 class ModelError(GmmlabelError):
