@@ -2,29 +2,46 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gmmlabel.errors import OutputError
 from gmmlabel.pipeline import Labelling
 from gmmlabel.preview import draw_preview
+from gmmlabel.report import draw_report
 from gmmlabel.result import result_document
 from gmmlabel.staging import check_writable, refuse_present, staged
-from gmmlabel.tissues import LUNG_SEGMENTS, TISSUE_SEGMENTS
+from gmmlabel.tissues import LUNG_SEGMENTS, OPACITY_SEGMENTS, TISSUE_SEGMENTS
 from gmmlabel.writers import FORMATS, write_label_map
 
 RESULT = "result.json"
 """The file that appears last: a case that has it has everything."""
 
 
+MAPS = {
+    "labels": TISSUE_SEGMENTS,
+    "smoothed": TISSUE_SEGMENTS,
+    "lungs": LUNG_SEGMENTS,
+    "opacity": OPACITY_SEGMENTS,
+}
+"""The label maps of a case, and what their values mean; the published method has no opacity."""
+
+
 def case_files(form: str = "nrrd") -> tuple[str, ...]:
     """Names of the files of a case whose label maps have the format `form`."""
-    maps = tuple(f"{name}.{form}" for name in ("labels", "smoothed", "lungs"))
-    return (*maps, "histogram.json", "preview.png", RESULT)
+    maps = tuple(f"{name}.{form}" for name in MAPS)
+    return (*maps, "histogram.json", "preview.png", "report.html", RESULT)
+
+
+_ALL_FILES = {name for form in FORMATS for name in case_files(form)}
 
 
 def check_case_folder(
-    folder: Path, source: Path, *, form: str = "nrrd", overwrite: bool = False
+    folder: Path, sources: Sequence[Path], *, form: str = "nrrd", overwrite: bool = False
 ) -> None:
     """Refuse a case folder that cannot be written, before any work is done for it.
 
@@ -32,8 +49,8 @@ def check_case_folder(
     ----------
     folder
         Where the case is to go; need not exist.
-    source
-        The input file or folder, which nothing may be written over or into.
+    sources
+        The input files and folders, which nothing may be written over or into.
     form
         Format of the label maps.
     overwrite
@@ -45,10 +62,11 @@ def check_case_folder(
         If an output would fall on the input, a case is there already, or the folder cannot be
         made or written.
     """
-    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
-        raise OutputError(f"{folder}: lies in the input folder {source}; give another --out")
-    for name in case_files(form):
-        if (folder / name).resolve() == source.resolve():
+    for source in sources:
+        if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+            raise OutputError(f"{folder}: lies in the input folder {source}; give another --out")
+        # Of an earlier case in other formats, too, nothing stays.
+        if source.resolve() in {(folder / name).resolve() for name in _ALL_FILES}:
             raise OutputError(f"{folder}: would write over the input {source}; give another --out")
     if not overwrite:
         refuse_present(folder, case_files(form))
@@ -84,27 +102,43 @@ def write_case(
     """
     if form not in FORMATS:
         raise OutputError(f"format {form}: not one of {', '.join(FORMATS)}")
-    with staged(Path(folder), case_files(form), overwrite=overwrite) as stage:
-        return _write_files(labelling, stage, form)
+    maps = _maps(labelling)
+    names = [name for name in case_files(form) if not name.startswith(tuple(MAPS.keys() - maps))]
+    with staged(Path(folder), names, overwrite=overwrite) as stage:
+        document = _write_files(labelling, maps, stage, form)
+    for stale in _ALL_FILES - set(names):
+        (Path(folder) / stale).unlink(missing_ok=True)
+    return document
 
 
-def _write_files(labelling: Labelling, folder: Path, form: str) -> dict[str, Any]:
+def _maps(labelling: Labelling) -> dict[str, NDArray[np.uint8]]:
+    """Find the label maps that there are, by name."""
+    maps = {
+        "labels": labelling.cropped_labels,
+        "smoothed": labelling.cropped_smoothed,
+        "lungs": labelling.lungs.mask,
+        "opacity": labelling.cropped_opacity,
+    }
+    return {name: cropped for name, cropped in maps.items() if cropped is not None}
+
+
+def _write_files(
+    labelling: Labelling, maps: dict[str, NDArray[np.uint8]], folder: Path, form: str
+) -> dict[str, Any]:
     start = time.perf_counter()
-    for name, labels, segments in (
-        ("labels", labelling.cropped_labels, TISSUE_SEGMENTS),
-        ("smoothed", labelling.cropped_smoothed, TISSUE_SEGMENTS),
-        ("lungs", labelling.lungs.mask, LUNG_SEGMENTS),
-    ):
+    for name, cropped in maps.items():
         write_label_map(
             folder / f"{name}.{form}",
-            labels,
+            cropped,
             labelling.volume.geometry,
-            segments,
+            MAPS[name],
             corner=labelling.lungs.corner,
         )
     _write_json(folder / "histogram.json", labelling.histogram.document(), indent=None)
     draw_preview(labelling).save(folder / "preview.png", optimize=False)
     document = result_document(labelling)
+    report = draw_report(labelling, document)
+    (folder / "report.html").write_text(report, encoding="utf-8")
     seconds = document["seconds"]
     seconds["write"] = round(time.perf_counter() - start, 3)
     seconds["total"] = round(sum(seconds.values()), 3)

@@ -12,6 +12,7 @@ from gmmlabel.histogram import LungHistogram
 from gmmlabel.lungs import Lungs, find_lungs
 from gmmlabel.measures import (
     Involvement,
+    Opacity,
     TissueMeasure,
     measure_involvement,
     measure_tissues,
@@ -20,6 +21,10 @@ from gmmlabel.method import DefaultMethod, Method, PublishedMethod
 from gmmlabel.mixture import Mixture, load_model
 from gmmlabel.morphology.lookup import count_labels, look_up
 from gmmlabel.morphology.median import Window, median_labels
+from gmmlabel.opacity import find_opacity
+from gmmlabel.quality import Flag, quality_flags
+from gmmlabel.regions import RegionMeasures, measure_regions
+from gmmlabel.segmenters import Segmenter, segment
 from gmmlabel.tissues import Tissue
 from gmmlabel.volume import Volume
 
@@ -35,17 +40,24 @@ class Labelling:
     model, method
         What it was labelled with.
     lungs
-        Where the lungs are; `cropped_labels` and `cropped_smoothed` lie on its box.
+        Where the lungs are; the cropped maps lie on its box.
     cropped_labels
         Most probable tissue of each lung voxel, 0 outside the lungs, uint8.
     cropped_smoothed
         The same after the median, uint8.
+    cropped_opacity
+        1 where a voxel is opaque, otherwise 0, uint8; None with the published method, which has
+        no opacity: its lungs hold the mediastinum.
     tissues, smoothed_tissues
         Voxels, volume and percentage of each tissue before and after the median.
     involvement
         Lung involvement, from `tissues`.
     histogram
         HU of the lung voxels.
+    regions
+        What was measured in both lungs, each lung and each zone, by name.
+    quality
+        What to know before using the numbers.
     seconds
         Time that each stage took.
     """
@@ -56,10 +68,13 @@ class Labelling:
     lungs: Lungs
     cropped_labels: NDArray[np.uint8]
     cropped_smoothed: NDArray[np.uint8]
+    cropped_opacity: NDArray[np.uint8] | None
     tissues: dict[Tissue, TissueMeasure]
     smoothed_tissues: dict[Tissue, TissueMeasure]
     involvement: Involvement
     histogram: LungHistogram
+    regions: dict[str, RegionMeasures]
+    quality: tuple[Flag, ...]
     seconds: dict[str, float]
 
     @property
@@ -74,8 +89,18 @@ class Labelling:
 
     @property
     def lung_mask(self) -> NDArray[np.uint8]:
-        """Lung mask over the whole volume, 0 or 1, made on each access."""
+        """Lungs over the whole volume, 1 right and 2 left, made on each access."""
         return self._whole(self.lungs.mask)
+
+    @property
+    def opacity_map(self) -> NDArray[np.uint8] | None:
+        """Opacity over the whole volume, 0 or 1, made on each access."""
+        return None if self.cropped_opacity is None else self._whole(self.cropped_opacity)
+
+    @property
+    def opacity(self) -> Opacity | None:
+        """Opacity of both lungs."""
+        return self.regions["both"].opacity
 
     @property
     def lungs_ml(self) -> float:
@@ -93,9 +118,9 @@ def label_volume(
     model: Mixture | None = None,
     method: Method | None = None,
     *,
-    lungs: Lungs | None = None,
+    lungs: Lungs | Segmenter | None = None,
 ) -> Labelling:
-    """Find the lungs of a chest CT, label their tissues and measure them.
+    """Find the lungs of a chest CT, label their tissues, find their opacity and measure them.
 
     Parameters
     ----------
@@ -106,25 +131,39 @@ def label_volume(
     method
         The numbers of the pipeline; those of `DefaultMethod` unless given.
     lungs
-        A lung mask to use instead of the segmenter.
+        The lungs, or what finds them instead of the method: see `gmmlabel.segmenters`.
 
     Raises
     ------
     NoLungsError
         If no lungs are found.
+    SegmenterError
+        If the segmenter fails or gives no label map of the volume.
     """
     model = model or load_model()
     method = method or DefaultMethod()
     seconds: dict[str, float] = {}
     with _timed(seconds, "lungs"):
-        lungs = lungs or find_lungs(volume, method)
+        if lungs is None:
+            lungs = find_lungs(volume, method)
+        elif not isinstance(lungs, Lungs):
+            lungs = segment(volume, lungs, method)
+    hu, voxel_ml = volume.hu[lungs.region], volume.geometry.voxel_ml
     with _timed(seconds, "label"):
-        table = _clipped(model.table, method.clip_hu)
-        labels, hu_counts = look_up(volume.hu[lungs.region], lungs.mask, table)
+        labels, hu_counts = look_up(hu, lungs.mask, _clipped(model.table, method.clip_hu))
     with _timed(seconds, "smooth"):
         smoothed = _smooth(labels, volume, method)
-    voxel_ml = volume.geometry.voxel_ml
-    tissues = measure_tissues(count_labels(labels), voxel_ml)
+    with _timed(seconds, "opacity"):
+        opacity = None
+        if isinstance(method, DefaultMethod):
+            opacity = find_opacity(volume, lungs, method.opacity, method.clip_hu)
+    with _timed(seconds, "measure"):
+        tissues = measure_tissues(count_labels(labels), voxel_ml)
+        histogram = LungHistogram.of_int16_counts(
+            hu_counts, volume.geometry.spacing, method, volume.sha256
+        )
+        regions = measure_regions(hu, lungs.mask, labels, opacity, voxel_ml)
+        quality = quality_flags(volume, lungs, regions, histogram)
     return Labelling(
         volume,
         model,
@@ -132,10 +171,13 @@ def label_volume(
         lungs,
         labels,
         smoothed,
+        opacity,
         tissues,
         measure_tissues(count_labels(smoothed), voxel_ml),
         measure_involvement(tissues),
-        LungHistogram.of_int16_counts(hu_counts, volume.geometry.spacing, method, volume.sha256),
+        histogram,
+        regions,
+        quality,
         seconds,
     )
 

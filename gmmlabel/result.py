@@ -4,8 +4,10 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+from gmmlabel.densitometry import Acquisition
 from gmmlabel.measures import TissueMeasure
 from gmmlabel.pipeline import Labelling
+from gmmlabel.regions import RegionMeasures, score_zones
 from gmmlabel.tissues import Tissue
 
 SCHEMA_VERSION = 1
@@ -18,6 +20,7 @@ def result_document(labelling: Labelling) -> dict[str, Any]:
     x, y and z, and seconds are those of the stages so far.
     """
     volume, model = labelling.volume, labelling.model
+    zone_scores = score_zones(labelling.regions)
     seconds = {"read": volume.read_seconds, **labelling.seconds}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -28,6 +31,7 @@ def result_document(labelling: Labelling) -> dict[str, Any]:
             "size": volume.geometry.size,
             "spacing_mm": volume.geometry.spacing,
         },
+        "acquisition": asdict(Acquisition.of(volume)),
         "method": asdict(labelling.method),
         "model": {
             "name": model.name,
@@ -41,12 +45,17 @@ def result_document(labelling: Labelling) -> dict[str, Any]:
         "tissues": _tissues(labelling.tissues),
         "smoothed": _tissues(labelling.smoothed_tissues),
         "involvement": asdict(labelling.involvement),
-        "quality": [
-            {"flag": "input_note", "message": note, "value": None} for note in volume.notes
-        ],
+        "opacity": asdict(labelling.opacity) if labelling.opacity else None,
+        "regions": {name: _region(region) for name, region in labelling.regions.items()},
+        "zone_scores": asdict(zone_scores) if zone_scores else None,
+        "quality": [asdict(flag) for flag in labelling.quality],
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
     }
 
 
 def _tissues(measures: dict[Tissue, TissueMeasure]) -> dict[str, Any]:
     return {tissue.key: asdict(measure) for tissue, measure in measures.items()}
+
+
+def _region(region: RegionMeasures) -> dict[str, Any]:
+    return {**asdict(region), "tissues": _tissues(region.tissues)}

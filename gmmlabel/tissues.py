@@ -69,6 +69,9 @@ _TISSUE = Code("SCT", "85756007", "Tissue")
 LUNG = Code("SCT", "39607008", "Lung")
 """The anatomic region of every segment."""
 
+RIGHT_LUNG = Code("SCT", "3341006", "Right lung")
+LEFT_LUNG = Code("SCT", "44029006", "Left lung")
+
 
 def _segment(
     tissue: Tissue, name: str, rgb: tuple[int, int, int], category: Code, kind: Code
@@ -97,5 +100,15 @@ TISSUE_SEGMENTS: tuple[Segment, ...] = (
 )
 """The tissues in the order of their values, the same in every picture, page and file."""
 
-LUNG_SEGMENTS: tuple[Segment, ...] = (Segment(1, "lungs", "Lungs", (0, 158, 115), _ANATOMY, LUNG),)
+LUNG_SEGMENTS: tuple[Segment, ...] = (
+    Segment(1, "right_lung", "Right lung", (0, 158, 115), _ANATOMY, RIGHT_LUNG),
+    Segment(2, "left_lung", "Left lung", (117, 112, 179), _ANATOMY, LEFT_LUNG),
+)
 """The values of a lung mask."""
+
+OPACITY_SEGMENTS: tuple[Segment, ...] = (
+    Segment(
+        1, "opacity", "Opacity", (255, 176, 0), _MORPHOLOGY, Code("DCM", "112121", "Infiltrate")
+    ),
+)
+"""The values of an opacity map."""

@@ -12,8 +12,13 @@ from PIL import Image
 
 import gmmlabel
 from gmmlabel.case import case_files
+from gmmlabel.regions import REGIONS
 from gmmlabel.staging import staged
 from gmmlabel.tissues import TISSUE_SEGMENTS, Tissue
+
+
+def read_map(path: Path) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +44,16 @@ def test_result_has_the_fields_of_the_contract(
         "schema_version",
         "software",
         "input",
+        "acquisition",
         "method",
         "model",
         "lungs",
         "tissues",
         "smoothed",
         "involvement",
+        "opacity",
+        "regions",
+        "zone_scores",
         "quality",
         "seconds",
     ]
@@ -61,17 +70,23 @@ def test_result_has_the_fields_of_the_contract(
     assert result["model"]["boundaries_hu"] == [-893, -721, -472, -235]
     assert len(result["model"]["sha256"]) == 64
     assert list(result["tissues"]) == ["air", "healthy", "ground_glass", "consolidation", "dense"]
-    assert set(result["seconds"]) == {"read", "lungs", "label", "smooth", "write", "total"}
+    assert list(result["opacity"]) == ["percent", "volume_ml", "high_opacity_percent"]
+    assert list(result["regions"]) == list(REGIONS)
+    for region in result["regions"].values():
+        assert list(region) == ["volume_ml", "tissues", "opacity", "densitometry"]
+    assert list(result["zone_scores"]) == ["zones", "sum", "maximum"]
+    assert list(result["acquisition"]) == ["slice_spacing_mm", "slice_thickness_mm", "kernel"]
+    assert list(result["seconds"]) == [
+        *("read", "lungs", "label", "smooth", "opacity", "measure"),
+        *("write", "total"),
+    ]
 
 
 def test_the_numbers_are_those_of_the_maps(case: tuple[gmmlabel.Labelling, Path, Path]) -> None:
     _, _, folder = case
     result = json.loads((folder / "result.json").read_text())
-    maps = {
-        name: sitk.GetArrayFromImage(sitk.ReadImage(str(folder / f"{name}.nrrd")))
-        for name in ("labels", "smoothed", "lungs")
-    }
-    lung_voxels = int(maps["lungs"].sum())
+    maps = {name: read_map(folder / f"{name}.nrrd") for name in ("labels", "smoothed", "lungs")}
+    lung_voxels = int(np.count_nonzero(maps["lungs"]))
     assert result["lungs"] == {
         "voxels": lung_voxels,
         "volume_ml": pytest.approx(lung_voxels * 0.08),
@@ -136,6 +151,34 @@ def test_files_that_stand_beside_a_case_are_left_alone(tmp_path: Path) -> None:
     with staged(tmp_path, ["x"]) as stage:
         (stage / "x").write_text("whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "x"]
+
+
+def test_the_opacity_is_that_of_its_map(case: tuple[gmmlabel.Labelling, Path, Path]) -> None:
+    labelling, _, folder = case
+    opacity = read_map(folder / "opacity.nrrd") > 0
+    lungs = read_map(folder / "lungs.nrrd")
+    assert not opacity[lungs == 0].any()
+    found = json.loads((folder / "result.json").read_text())["opacity"]
+    voxels = np.count_nonzero(lungs)
+    assert found["volume_ml"] == pytest.approx(opacity.sum() * 0.08)
+    assert found["percent"] == pytest.approx(100 * opacity.sum() / voxels)
+    high = opacity & (labelling.volume.geometry.to_stored(labelling.volume.hu) > -200)
+    assert found["high_opacity_percent"] == pytest.approx(100 * high.sum() / voxels)
+    assert found["percent"] > 1
+
+
+def test_nothing_of_an_earlier_case_stays_when_it_is_replaced(tmp_path: Path) -> None:
+    volume = gmmlabel.make_phantom((64, 64, 48), (5.5, 5.5, 7.0)).volume
+    default = gmmlabel.label_volume(volume)
+    gmmlabel.write_case(default, tmp_path, form="nii.gz")
+    (tmp_path / "notes.txt").write_text("mine")
+    small = gmmlabel.PublishedMethod(opening_voxels=1, island_voxels=2000, closing_voxels=(3, 2))
+    published = gmmlabel.label_volume(volume, method=small)
+    document = gmmlabel.write_case(published, tmp_path, overwrite=True)
+    assert document["opacity"] is None
+    assert document["zone_scores"] is None
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {*case_files(), "notes.txt"} - {"opacity.nrrd"}
 
 
 def test_a_format_that_is_none_is_refused(

@@ -16,8 +16,10 @@ import typer
 
 from gmmlabel import cli
 from gmmlabel.case import case_files
+from gmmlabel.cli import options
 from gmmlabel.method import METHODS
 from gmmlabel.mixture import DEFAULT_MODEL
+from gmmlabel.segmenters import NAMES
 from gmmlabel.writers import FORMATS
 
 GMMLABEL = (str(Path(sysconfig.get_path("scripts")) / "gmmlabel"),)
@@ -68,7 +70,9 @@ def test_label_writes_a_whole_case_and_says_the_involvement(ct: Path, tmp_path: 
         "smoothed.nrrd",
         "lungs.nrrd",
         "histogram.json",
+        "opacity.nrrd",
         "preview.png",
+        "report.html",
         "result.json",
     }
 
@@ -101,7 +105,7 @@ def test_demo_labels_the_sample_without_network(tmp_path: Path) -> None:
     done = gmmlabel("demo", cwd=tmp_path, env=offline)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "gmmlabel-demo" / "preview.png").is_file()
-    assert "preview.png" in done.stdout
+    assert "report.html" in done.stdout
 
 
 def test_phantom_is_the_same_for_the_same_seed_and_comes_with_its_truth(tmp_path: Path) -> None:
@@ -121,10 +125,11 @@ def test_phantom_is_the_same_for_the_same_seed_and_comes_with_its_truth(tmp_path
 
 
 def test_the_choices_are_those_of_the_library() -> None:
-    assert {str(choice) for choice in cli.MethodName} == set(METHODS)
-    assert tuple(str(choice) for choice in cli.Format) == FORMATS
-    options = typer.main.get_command(cli.app).commands["label"].params
-    assert {option.name: option.default for option in options}["model"] == DEFAULT_MODEL
+    assert {str(choice) for choice in options.MethodName} == set(METHODS)
+    assert tuple(str(choice) for choice in options.Format) == FORMATS
+    assert tuple(str(choice) for choice in options.SegmenterName) == NAMES
+    found = typer.main.get_command(cli.app).commands["label"].params
+    assert {option.name: option.default for option in found}["model"] == DEFAULT_MODEL
 
 
 def test_models_lists_and_shows_the_published_model() -> None:
@@ -225,8 +230,38 @@ def test_a_lost_offset_is_named_and_mended(ct: Path, tmp_path: Path) -> None:
     assert "--hu-offset -1024" in one_line(refused.stderr)
     mended = gmmlabel("label", path, "--out", tmp_path / "case", "--hu-offset", "-1024", "--json")
     plain = gmmlabel("label", ct, "--out", tmp_path / "plain", "--json")
-    assert ["-1024" in note["message"] for note in json.loads(mended.stdout)["quality"]] == [True]
+    quality = json.loads(mended.stdout)["quality"]
+    notes = [flag["message"] for flag in quality if flag["flag"] == "input_note"]
+    assert ["-1024" in note for note in notes] == [True]
     assert json.loads(mended.stdout)["tissues"] == json.loads(plain.stdout)["tissues"]
+
+
+def test_a_lung_mask_is_used_as_it_is_and_never_written_over(ct: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert gmmlabel("label", ct, "--out", first).returncode == 0
+    given = sitk.ReadImage(str(first / "lungs.nrrd"))
+    cut = sitk.GetArrayFromImage(given)
+    cut[: len(cut) // 2] = 0
+    half = sitk.GetImageFromArray(cut)
+    half.CopyInformation(given)
+    sitk.WriteImage(half, str(tmp_path / "half.nrrd"))
+    done = gmmlabel("label", ct, "--out", second, "--lungs", tmp_path / "half.nrrd")
+    assert done.returncode == 0, done.stderr
+    written = sitk.GetArrayFromImage(sitk.ReadImage(str(second / "lungs.nrrd")))
+    np.testing.assert_array_equal(written, cut)
+    refused = gmmlabel("label", ct, "--out", first, "--lungs", first / "lungs.nrrd", "--overwrite")
+    assert "would write over the input" in one_line(refused.stderr)
+    both = gmmlabel("label", ct, "--out", second, "--lungs", ct, "--segmenter", "lungmask")
+    assert both.returncode == 2
+
+
+def test_a_mask_that_cannot_be_lungs_is_one_line(ct: Path, tmp_path: Path) -> None:
+    image = sitk.ReadImage(str(ct)) > -2000
+    sitk.WriteImage(image, str(tmp_path / "all.nrrd"))
+    refused = gmmlabel("label", ct, "--out", tmp_path / "case", "--lungs", tmp_path / "all.nrrd")
+    assert "all.nrrd" in one_line(refused.stderr)
+    assert refused.returncode == 1
+    assert not (tmp_path / "case").exists()
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

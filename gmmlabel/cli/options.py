@@ -23,6 +23,13 @@ class Format(StrEnum):
     MHA = "mha"
 
 
+class SegmenterName(StrEnum):
+    """Choices of ``--segmenter``."""
+
+    THRESHOLD = "threshold"
+    LUNGMASK = "lungmask"
+
+
 DEFAULT_MODEL = "zaffino2021"
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Case folder to write.")]
@@ -36,4 +43,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 HuOffset = Annotated[
     int,
     typer.Option("--hu-offset", help="Add to every value; -1024 mends a CT that lost its offset."),
+]
+SegmenterOption = Annotated[
+    SegmenterName, typer.Option("--segmenter", help="What finds the lungs.")
+]
+LungmaskWeights = Annotated[
+    Path | None,
+    typer.Option("--lungmask-weights", metavar="FILE", help="Weights for --segmenter lungmask."),
+]
+LungsFile = Annotated[
+    Path | None,
+    typer.Option("--lungs", metavar="FILE", help="Lung mask to use instead of a segmenter."),
 ]
