@@ -9,27 +9,25 @@ emphysema have lung around them.
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmlabel.cells import Cells
 from gmmlabel.method import DefaultMethod
 from gmmlabel.morphology.ball import Ball, dilate_ball
-from gmmlabel.morphology.cells import cell_means, pack_cells
 from gmmlabel.morphology.components import Components, components
 from gmmlabel.morphology.packed import pack
-from gmmlabel.volume import Volume
 
 
-def gas_outside_lungs(volume: Volume, method: DefaultMethod) -> NDArray[np.uint64]:
+def gas_outside_lungs(cells: Cells, method: DefaultMethod) -> NDArray[np.bool_]:
     """Find pockets of gas wrapped in soft tissue.
 
-    The volume is averaged over cells of about `method.gas_cell_mm`. At each of several levels, a
-    pocket is a connected region of cells below the level, of a size within `method.gas_ml`. It is
-    gas outside the lungs if its mean is that of gas and enough of the cells around it are soft
-    tissue. There are several levels because a pocket that has grown together with the lung at one
-    level stands alone at a lower one. A pocket that runs through all slices is left alone: in a
-    slab of a few slices a light lung looks the same.
+    At each of several levels, a pocket is a connected region of cells below the level, of a size
+    within `method.gas_ml`. It is gas outside the lungs if its mean is that of gas and enough of
+    the cells around it are soft tissue. There are several levels because a pocket that has grown
+    together with the lung at one level stands alone at a lower one. A pocket that runs through
+    all slices is left alone: in a slab of a few slices a light lung looks the same.
 
     Parameters
     ----------
-    volume
+    cells
         Chest CT.
     method
         Its ``gas_*`` numbers are used.
@@ -37,23 +35,19 @@ def gas_outside_lungs(volume: Volume, method: DefaultMethod) -> NDArray[np.uint6
     Returns
     -------
     ndarray
-        Packed mask over the volume: the pockets, and the cells around them that hold their rim
-        of partial volume.
+        Which cells are in a pocket, (z, y, x), or hold its rim of partial volume.
     """
-    steps = volume.geometry.spacing_zyx
-    depth, height, length = (max(1, round(method.gas_cell_mm / step)) for step in steps)
-    z, y, x = depth * steps[0], height * steps[1], length * steps[2]
-    means = cell_means(volume.hu, (depth, height, length), method.clip_hu)
+    means, spacing = cells.means, cells.spacing
     smallest, largest = method.gas_ml
     gas = np.zeros(means.shape, np.uint8)
     for level in method.gas_levels_hu:
         pockets = components(pack(means < level), means.shape[2])
-        ml = pockets.sizes * (z * y * x / 1000)
+        ml = pockets.sizes * cells.ml
         through = (pockets.boxes[:, 0] == (0, len(means))).all(axis=1)
         for number in np.flatnonzero((ml >= smallest) & (ml <= largest) & ~through):
-            _add_if_gas(gas, pockets, int(number), means, (z, y, x), method)
-    dilate_ball(gas, Ball.of_mm(method.gas_wrap_mm[0], (z, y, x)))
-    return pack_cells(gas, (depth, height, length), volume.hu.shape)
+            _add_if_gas(gas, pockets, int(number), means, spacing, method)
+    dilate_ball(gas, Ball.of_mm(method.gas_wrap_mm[0], spacing))
+    return gas.view(np.bool_)
 
 
 def _add_if_gas(

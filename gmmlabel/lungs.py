@@ -5,23 +5,30 @@ them with a ball, so that vessels and dense lesions count as lung. They differ i
 for an island of lung; docs/method.md tells why, number by number.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from gmmlabel.airways import find_airways, outside_lungs
+from gmmlabel.cells import Cells
+from gmmlabel.costal import repair_at_ribs
 from gmmlabel.errors import NoLungsError
 from gmmlabel.gas import gas_outside_lungs
+from gmmlabel.islands import lung_islands
 from gmmlabel.method import DefaultMethod, Method, PublishedMethod
 from gmmlabel.morphology.ball import Ball, close_ball
+from gmmlabel.morphology.cells import cell_shares, clear_cells, pack_cells, paint_cells
 from gmmlabel.morphology.components import Components, components
+from gmmlabel.morphology.merge import merge
 from gmmlabel.morphology.packed import full_rows, open_cross, pack, pack_range
-from gmmlabel.morphology.sheltered import sheltered_share
+from gmmlabel.sides import Side, Sides, tell_sides
 from gmmlabel.volume import Volume
 
 _LOWEST = -(1 << 15)
-_HIGHEST = 1 << 15
+_NO_CORNER = np.zeros(3, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +38,22 @@ class Lungs:
     Parameters
     ----------
     mask
-        uint8, 0 or 1, (z, y, x) of the patient.
+        uint8, a `Side` or 0, (z, y, x) of the patient: 1 is the right lung, 2 the left one.
     corner
         Index of the mask's first voxel in the volume.
+    airways_ml
+        Trachea and main bronchi that were taken out, in mL.
+    repaired_ml
+        Dense tissue at the ribs that was taken in, in mL.
+    sides_told
+        Whether right and left could be told apart reliably.
     """
 
     mask: NDArray[np.uint8]
     corner: tuple[int, int, int]
+    airways_ml: float = 0.0
+    repaired_ml: float = 0.0
+    sides_told: bool = True
 
     @property
     def region(self) -> tuple[slice, slice, slice]:
@@ -104,54 +120,96 @@ def _published(volume: Volume, method: PublishedMethod) -> Lungs:
     # median needs, whose window runs over the edge of the mask.
     room = np.full((3, 2), max(method.closing_voxels) + 1)
     kept = np.minimum(method.median_voxels // 2, _margins(islands.box(chosen), volume.hu.shape))
-    return _closed(islands, chosen, balls, room, kept)
+    return give_sides(volume, _closed(islands, chosen, balls, room, kept))
+
+
+def give_sides(volume: Volume, lungs: Lungs) -> Lungs:
+    """Tell right and left apart in a lung mask of whatever origin.
+
+    Parameters
+    ----------
+    volume
+        The CT.
+    lungs
+        Lungs of it, any non-zero value in the mask.
+
+    Returns
+    -------
+    Lungs
+        The same voxels, each with its `Side`.
+    """
+    method = DefaultMethod()
+    cells = Cells.of_volume(volume, method)
+    mask = lungs.mask.copy()
+    airways = find_airways(cells, method)
+    sides = _sides(mask, lungs.corner, cells, airways, method)
+    return replace(lungs, mask=mask, sides_told=sides.told)
+
+
+def _sides(
+    mask: NDArray[np.uint8],
+    corner: tuple[int, int, int],
+    cells: Cells,
+    airways: NDArray[np.bool_],
+    method: DefaultMethod,
+) -> Sides:
+    """Tell the sides of a mask, and give each of its voxels its side, in place."""
+    shares = cell_shares(mask, corner, cells.size, cells.means.shape)
+    sides = tell_sides(cells, shares, airways, method)
+    paint_cells(mask, corner, cells.size, sides.cells)
+    return sides
 
 
 def _default(volume: Volume, method: DefaultMethod) -> Lungs:
-    islands = _islands(volume, method)
-    chosen = _choose(volume, method, islands)
-    found_ml = islands.sizes[chosen].sum() * volume.geometry.voxel_ml
-    if found_ml < method.lungs_ml:
-        raise NoLungsError(
-            f"no lungs found: {found_ml:.0f} mL in the body is as light as lung, under the "
-            f"{method.lungs_ml:g} mL of a slab of lungs; give a chest CT"
-        )
+    cells = Cells.of_volume(volume, method)
+    lumen = find_airways(cells, method)
+    airways = ndimage.binary_dilation(lumen)  # a cell more, which holds the wall
+    gas = gas_outside_lungs(cells, method)
+    outside = pack_cells(gas | airways, cells.size, volume.hu.shape)
+    islands = lung_islands(volume, outside, method)
+    every = np.ones(len(islands.sizes), np.bool_)
+    box = islands.box(every)
+    mask = np.zeros(box[:, 1] - box[:, 0], np.uint8)
+    islands.paint(every, mask, box[:, 0])
+    z, y, x = (int(first) for first in box[:, 0])
+    sides = _sides(mask, (z, y, x), cells, airways, method)
+    ends = _margins(box, volume.hu.shape)[0] == 0
     ball = Ball.of_mm(method.closing_mm, volume.geometry.spacing_zyx)
-    # There is no room beyond the first and last slice, where the closing takes the lungs to go on.
+    for side in Side:
+        _close_side(mask, side, ball, ends)
+    clear_cells(mask, (z, y, x), cells.size, outside_lungs(airways, sides.cells, cells))
+    region = np.s_[z : z + mask.shape[0], y : y + mask.shape[1], x : x + mask.shape[2]]
+    repaired = 0
+    if sides.told:  # a view within one lung, or of what is no chest, shows no ribs to go by
+        repaired = repair_at_ribs(mask, volume.hu[region], (z, y, x), cells, method)
+    return Lungs(
+        mask,
+        (z, y, x),
+        np.count_nonzero(lumen) * cells.ml,
+        repaired * volume.geometry.voxel_ml,
+        sides.told,
+    )
+
+
+def _close_side(mask: NDArray[np.uint8], side: Side, ball: Ball, ends: NDArray[np.bool_]) -> None:
+    """Close one lung by itself and fill its holes, in place; the other lung keeps its voxels.
+
+    Beyond those of the mask's first and last slices that end the volume (`ends`), the lung is
+    taken to go on.
+    """
+    here = mask == side
+    spans = [np.flatnonzero(here.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    if not len(spans[0]):
+        return
+    box = tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
     room = np.repeat(np.array(ball.reach)[:, np.newaxis] + 1, 2, axis=1)
-    room[0] = np.minimum(room[0], _margins(islands.box(chosen), volume.hu.shape)[0])
-    lungs = _closed(islands, chosen, [ball], room, np.zeros((3, 2), np.int64))
-    _fill_holes(lungs.mask)
-    return lungs
-
-
-def _islands(volume: Volume, method: DefaultMethod) -> Components:
-    """Find the islands of what is light, neither padding nor gas outside the lungs."""
-    light = pack_range(volume.hu, method.padding_below_hu, method.threshold_hu)
-    light &= ~gas_outside_lungs(volume, method)
-    padding = _constant_corner(volume.hu)
-    if padding is not None:
-        light &= ~pack_range(volume.hu, padding, padding + 1)
-    width, opening = volume.hu.shape[2], _steps(method.opening_mm, volume.geometry.spacing_zyx)
-    islands = components(open_cross(light, width, opening, edge=True), width)
-    return islands.keep(islands.sizes * volume.geometry.voxel_ml >= method.island_ml)
-
-
-def _choose(volume: Volume, method: DefaultMethod, islands: Components) -> NDArray[np.bool_]:
-    """Tell which islands are lung."""
-    in_body = _share_in_body(volume, method, islands) >= method.in_body_share
-    chosen = in_body & (_quantiles(volume, islands, 0.5) >= method.lung_above_hu)
-    if islands.sizes[chosen].sum() * volume.geometry.voxel_ml < method.lungs_ml:
-        # A field of view within one lung shows too little of the body to tell: go by density. The
-        # air around a patient is mixed with couch and blankets, so its median is no sure sign.
-        chosen = _quantiles(volume, islands, 0.25) >= method.lung_above_hu
-    return np.asarray(chosen & (islands.sizes >= method.island_share * islands.sizes[chosen].sum()))
-
-
-def _constant_corner(hu: NDArray[np.int16]) -> int | None:
-    """Find the value that fills the four corners of every slice, if one does: that is no scan."""
-    corners = hu[:, [0, 0, -1, -1], [0, -1, 0, -1]]
-    return int(corners[0, 0]) if (corners == corners[0, 0]).all() else None
+    room[0] *= ~(ends & [box[0].start == 0, box[0].stop == len(mask)])
+    lung = np.pad(here[box], room).view(np.uint8)
+    del here
+    close_ball(lung, ball)
+    lung = lung[tuple(slice(b, n - a) for (b, a), n in zip(room, lung.shape, strict=True))]
+    _fill_holes(lung)
+    merge(mask[box], lung, side)
 
 
 def _closed(
@@ -183,39 +241,9 @@ def _fill_holes(mask: NDArray[np.uint8]) -> None:
     width = mask.shape[2]
     gaps = components(~pack(mask.view(np.bool_)) & full_rows(width), width)
     enclosed = np.all(_margins(gaps.boxes, mask.shape) > 0, axis=(1, 2))
-    gaps.paint(enclosed, mask, np.zeros(3, np.int64))
+    gaps.paint(enclosed, mask, _NO_CORNER)
 
 
 def _margins(boxes: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Voxels between boxes, (..., 3, 2), and the two ends of each axis."""
     return np.stack([boxes[..., 0], np.array(shape) - boxes[..., 1]], axis=-1).astype(np.int64)
-
-
-def _steps(radius: float, spacing: tuple[float, float, float]) -> tuple[int, int, int]:
-    """Round a radius in mm to whole voxels along (z, y, x)."""
-    z, y, x = (int(radius / step + 0.5) for step in spacing)
-    return z, y, x
-
-
-def _share_in_body(
-    volume: Volume, method: DefaultMethod, islands: Components
-) -> NDArray[np.float64]:
-    """Share of each island's voxels that have the body on at least three of four sides.
-
-    The body is the largest piece of what is not light, after an opening that takes away the
-    shells of couch and blankets.
-    """
-    width = volume.hu.shape[2]
-    dense = pack_range(volume.hu, method.threshold_hu, _HIGHEST)
-    opening = _steps(method.body_opening_mm, volume.geometry.spacing_zyx)
-    pieces = components(open_cross(dense, width, opening, edge=True), width)
-    if not len(pieces.sizes):
-        return np.zeros(len(islands.sizes))
-    body = np.arange(len(pieces.sizes)) == pieces.sizes.argmax()
-    return sheltered_share(islands, pieces, body)
-
-
-def _quantiles(volume: Volume, islands: Components, share: float) -> NDArray[np.int64]:
-    """HU below which a share of each island lies, from -1200 up."""
-    counts = islands.histograms(volume.hu, -1200, 0).cumsum(axis=1)
-    return np.asarray((counts < share * counts[:, -1:]).sum(axis=1) - 1200)

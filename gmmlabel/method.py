@@ -23,6 +23,23 @@ class PublishedMethod:
 
 
 @dataclass(frozen=True)
+class OpacityMethod:
+    """How opacity is told from vessels, rims, noise and specks."""
+
+    grid_mm: float = 2.5
+    blur_mm: float = 4.0
+    above_hu: int = -680
+    vessel_blur_mm: float = 1.5
+    vessel_hu: float = 100.0
+    rim_mm: float = 8.0
+    slope_hu_mm: float = 30.0
+    edge_mm: float = 4.0
+    edge_share: float = 0.35
+    window_mm: float = 3.0
+    region_ml: float = 2.0
+
+
+@dataclass(frozen=True)
 class DefaultMethod:
     """The corrected method, in mm and mL."""
 
@@ -30,13 +47,27 @@ class DefaultMethod:
     clip_hu: int = -1000
     padding_below_hu: int = -1200
     threshold_hu: int = -155
-    gas_cell_mm: float = 3.0
+    cell_mm: float = 3.0
     gas_levels_hu: tuple[int, ...] = (-910, -930, -950)
     gas_ml: tuple[float, float] = (5.0, 1000.0)
     gas_mean_hu: int = -950
     gas_wrap_mm: tuple[float, float] = (4.5, 10.0)
     gas_wrapped_share: float = 0.65
     soft_above_hu: int = -300
+    airway_levels_hu: tuple[int, ...] = (-500, -600, -700, -800, -850, -900, -930, -950)
+    airway_gas_hu: int = -900
+    airway_area_mm2: tuple[float, float] = (40.0, 800.0)
+    airway_ragged: float = 70.0
+    airway_length_mm: float = 20.0
+    airway_aside_mm: float = 40.0
+    airway_wrapped_share: float = 0.4
+    side_erosions_mm: tuple[float, ...] = (0.0, 3.5, 5.0, 7.0, 10.0, 13.0, 16.0, 20.0)
+    side_share: float = 0.02
+    side_margin_mm: float = 15.0
+    side_beyond_share: float = 0.05
+    parting_mm: float = 15.0
+    parting_from_hu: int = -850
+    parting_fall_hu: float = 120.0
     opening_mm: float = 2.1
     body_opening_mm: float = 5.0
     in_body_share: float = 0.25
@@ -45,7 +76,25 @@ class DefaultMethod:
     lung_above_hu: int = -970
     lungs_ml: float = 200.0
     closing_mm: float = 10.0
+    costal_shift_mm: float = 30.0
+    costal_reach: float = 0.45
+    costal_trend_mm: float = 30.0
+    costal_pit_mm: float = 90.0
+    costal_rim_mm: float = 4.0
+    costal_edge_mm: float = 8.0
+    costal_span_mm: float = 60.0
+    costal_margin_mm: float = 1.0
+    costal_depth_mm: float = 10.0
+    costal_shaft: float = 2.5
+    costal_deep_mm: float = 10.0
+    costal_ml: float = 5.0
+    costal_bounded_share: tuple[float, float] = (0.8, 0.65)
+    costal_soft_hu: tuple[int, int] = (-30, 180)
+    costal_backed_share: float = 0.3
+    costal_foreign_share: tuple[float, float] = (0.15, 0.3)
+    costal_below_hu: int = 250
     median_radius_mm: float = 1.5
+    opacity: OpacityMethod = OpacityMethod()
 
 
 Method = PublishedMethod | DefaultMethod

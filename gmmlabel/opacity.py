@@ -41,11 +41,21 @@ class _Axis:
     step: float
 
     @property
+    def goes_on(self) -> tuple[bool, bool]:
+        """Whether the lungs may go on beyond the ends of the box, as they may where it is cut."""
+        return self.first == 0, self.first + self.voxels == self.total
+
+    @property
     def places(self) -> NDArray[np.float64]:
-        """Centres of the cells from the first voxel of the box, the grid centred on the box."""
+        """Centres of the cells from the first voxel of the box, the grid centred on the box.
+
+        A cell more lies beyond each end at which the lungs end, or else a pleura on the face of
+        the box would be none.
+        """
         cells = int(np.ceil(self.voxels * self.spacing / self.step))
         start = ((self.voxels - 1) * self.spacing - (cells - 1) * self.step) / 2
-        return np.asarray(start + np.arange(cells) * self.step, np.float64)
+        before, after = (int(not goes_on) for goes_on in self.goes_on)
+        return np.asarray(start + np.arange(-before, cells + after) * self.step, np.float64)
 
     def density(self, reach: float) -> Band:
         """Weights of the voxels of the volume, which goes on beyond its ends."""
@@ -54,9 +64,8 @@ class _Axis:
 
     def share(self) -> Band:
         """Weights of the voxels of the box; lungs end there unless the volume does."""
-        goes_on = (self.first == 0, self.first + self.voxels == self.total)
         reach = max(self.step, self.spacing)
-        return Band.of_hat(self.places, self.voxels, self.spacing, reach, goes_on)
+        return Band.of_hat(self.places, self.voxels, self.spacing, reach, self.goes_on)
 
     def back(self) -> Band:
         """Weights of the cells at the voxels of the box."""

@@ -10,7 +10,7 @@ import typer
 
 import gmmlabel
 from gmmlabel.cli import app
-from gmmlabel.method import METHODS
+from gmmlabel.method import METHODS, OpacityMethod
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,9 +34,11 @@ def test_every_command_and_option_is_in_the_command_line_page() -> None:
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_every_number_of_a_method_has_its_reason(name: str) -> None:
     page = (ROOT / "docs" / "method.md").read_text()
-    for field in fields(METHODS[name]):
-        stem = "gas_*" if field.name.startswith("gas_") else field.name
-        assert f"`{field.name}`" in page or f"`{stem}`" in page or field.name == "name", field.name
+    method = METHODS[name]
+    numbers = {field.name for part in (method, OpacityMethod()) for field in fields(part)}
+    for number in numbers - {"name", "opacity"}:
+        group = f"`{number.split('_')[0]}_*`"  # a group of numbers has its own paragraphs
+        assert f"`{number}`" in page or group in page, number
 
 
 def test_every_public_name_can_be_imported_and_has_a_docstring() -> None:

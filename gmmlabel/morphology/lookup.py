@@ -19,7 +19,7 @@ def look_up(
     hu
         int16, (z, y, x).
     mask
-        uint8, 0 or 1, same shape.
+        uint8, 0 or not, same shape.
     table
         Label of each value from -32768 to 32767, uint8.
 
@@ -65,7 +65,7 @@ def _look_up(hu, mask, table, labels):
         for y in range(rows):
             for x in range(width):
                 place = np.int64(hu[z, y, x]) + half
-                inside = mask[z, y, x]
+                inside = mask[z, y, x] != 0
                 counts[place] += inside
                 labels[z, y, x] = table[place] * inside
     return counts
