@@ -141,6 +141,19 @@ def test_a_mask_that_reaches_3_mm_beyond_the_pleura_adds_nothing(spacing, health
     assert not _opacity(lung.volume, wide).any()
 
 
+@pytest.mark.parametrize("spacing", GRIDS)
+def test_a_pleura_along_the_face_of_the_box_is_one(spacing: Spacing) -> None:
+    def cube(z: Millimetres, y: Millimetres, x: Millimetres) -> NDArray[np.generic]:
+        return np.where(np.maximum(np.abs(z), np.maximum(np.abs(y), np.abs(x))) < 25, -760, SOFT_HU)
+
+    hu = _painted(cube, spacing)
+    wide = ndimage.distance_transform_edt(hu >= DefaultMethod.threshold_hu, sampling=spacing) <= 3
+    box = ndimage.find_objects(wide.astype(np.uint8))[0]
+    z, y, x = (int(part.start) for part in box)
+    lungs = Lungs(np.ascontiguousarray(wide[box], np.uint8), (z, y, x))
+    assert not find_opacity(_volume(hu, spacing), lungs, METHOD, CLIP_HU).any()
+
+
 # Without the test of vessels, those of 8 mm would make 7 to 15 % of the lung opaque. In cubes of
 # 5 mm, those of 6 and 8 mm still make up to 8 % of so small a lung opaque.
 @pytest.mark.parametrize(("spacing", "mm"), [*product(GRIDS, (1, 2, 4)), *product(FINER, (6, 8))])
@@ -181,6 +194,13 @@ def test_a_lesion_of_10_ml_is_found_with_its_edge(spacing: Spacing, lesion_hu: i
 def test_vessels_in_a_lesion_are_part_of_it_and_those_beside_it_are_not(spacing: Spacing) -> None:
     lung = Lung.of(spacing, (_ball(20), GLASS_HU), (_tubes(3), SOFT_HU))
     assert _dice(lung.opacity, _painted(_ball(20), spacing) > 0.5) > 0.85
+
+
+@pytest.mark.parametrize("spacing", GRIDS)
+def test_gas_beside_the_lung_does_not_make_ground_glass_a_vessel(spacing: Spacing) -> None:
+    hu = _painted(lambda z, y, x: np.where(np.abs(x) < 9, GLASS_HU, -1000) + 0 * (y + z), spacing)
+    lung = hu > (GLASS_HU - 1000) / 2
+    assert _opacity(_volume(hu, spacing), lung).sum() > 0.9 * lung.sum()
 
 
 @pytest.mark.parametrize("spacing", GRIDS)
@@ -281,6 +301,17 @@ def test_a_lesion_and_healthy_lung_may_be_cut_by_the_field_of_view(axis, keep) -
     healthy = Lung.of(spacing)
     hu = np.ascontiguousarray(healthy.volume.hu[kept])
     assert not _opacity(_volume(hu, spacing, noise_hu=0), healthy.mask[kept]).any()
+
+
+@pytest.mark.parametrize("mm", [1.0, 2.0, 4.0, 8.0])
+@pytest.mark.parametrize("axis", range(3))
+def test_one_voxel_along_an_axis_is_enough(axis: int, mm: float) -> None:
+    shape, spacing = [40, 40, 40], [2.0, 2.0, 2.0]
+    shape[axis], spacing[axis] = 1, mm
+    for hu, least, most in ((HEALTHY_HU, 0, 0), (GLASS_HU, 1, 1)):
+        volume = _volume(np.full(shape, hu), (spacing[0], spacing[1], spacing[2]))
+        found = _opacity(volume, np.ones(shape, bool))
+        assert least <= found.mean() <= most
 
 
 def test_two_slices_are_enough() -> None:
