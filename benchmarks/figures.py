@@ -38,9 +38,9 @@ from trials import (
 )
 
 from gmmlabel import GmmlabelError, Labelling, label_volume, read_volume
-from gmmlabel.lesion import LesionKind
+from gmmlabel.implants.lesion import LesionKind
+from gmmlabel.implants.placement import Place
 from gmmlabel.method import METHODS
-from gmmlabel.placement import Place
 from gmmlabel.tissues import Tissue
 
 LUNG_DICE = {"small_id001": 0.98, "small_id002": 0.96}

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from gmmlabel import Volume, read_volume
-from gmmlabel.implant import implant
-from gmmlabel.lesion import LesionKind
+from gmmlabel.implants.implant import implant
+from gmmlabel.implants.lesion import LesionKind
+from gmmlabel.implants.texture import Noise
 from gmmlabel.lungs import find_lungs
 from gmmlabel.method import METHODS
-from gmmlabel.texture import Noise
 
 GROUND_GLASS_HU = (-700, -400)  # of the local median, to be counted as ground glass
 VESSEL_HU = 120  # above the local median

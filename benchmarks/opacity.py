@@ -23,9 +23,9 @@ from scipy import ndimage, special
 from trials import COVID_PERCENT, KERNELS, NEAR_HEALTHY, Lesion, Map, Score, cts, resampled
 
 from gmmlabel import DefaultMethod, Lungs, Volume, find_lungs, load_model
-from gmmlabel.lesion import LesionKind
+from gmmlabel.implants.lesion import LesionKind
+from gmmlabel.implants.placement import Place
 from gmmlabel.opacity import find_opacity
-from gmmlabel.placement import Place
 from gmmlabel.readers import read_volume
 from gmmlabel.tissues import Tissue
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from gmmlabel import Geometry, Labelling, Lungs, Volume, find_lungs, label_volume, read_volume
 from gmmlabel.errors import InputError, NoLungsError
-from gmmlabel.implant import Implanted, implant
-from gmmlabel.lesion import LesionKind
+from gmmlabel.implants.implant import Implanted, implant
+from gmmlabel.implants.lesion import LesionKind
+from gmmlabel.implants.placement import Place
 from gmmlabel.method import DefaultMethod
 from gmmlabel.opacity import find_opacity
-from gmmlabel.placement import Place
 from gmmlabel.tissues import Tissue
 
 NEAR_HEALTHY = (

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmlabel.errors import OutputError
+from gmmlabel.pages.preview import draw_preview
+from gmmlabel.pages.report import draw_report
 from gmmlabel.pipeline import Labelling
-from gmmlabel.preview import draw_preview
-from gmmlabel.report import draw_report
 from gmmlabel.result import result_document
 from gmmlabel.staging import check_writable, refuse_present, staged
 from gmmlabel.tissues import LUNG_SEGMENTS, OPACITY_SEGMENTS, TISSUE_SEGMENTS

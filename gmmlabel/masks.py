@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmlabel.errors import GeometryError, IntensityError, UnreadableError
-from gmmlabel.image_file import FORMATS, naming, read_image_file
+from gmmlabel.formats.image_file import FORMATS, naming, read_image_file
 from gmmlabel.volume import Geometry
 
 MOST_LABELS = 256

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gmmlabel.archive import read_dicom_zip
-from gmmlabel.dicom import read_dicom_folder
 from gmmlabel.errors import UnreadableError
-from gmmlabel.image_file import FORMATS as IMAGE_FORMATS
-from gmmlabel.image_file import naming, read_image_file
+from gmmlabel.formats.archive import read_dicom_zip
+from gmmlabel.formats.dicom import read_dicom_folder
+from gmmlabel.formats.image_file import FORMATS as IMAGE_FORMATS
+from gmmlabel.formats.image_file import naming, read_image_file
 from gmmlabel.volume import Volume
 
 FORMATS = (*IMAGE_FORMATS, ".zip")

@@ -15,9 +15,9 @@ from scipy.ndimage import binary_dilation
 
 from gmmlabel.errors import NoLungsError, SegmenterError
 from gmmlabel.lungs import Lungs, give_sides
+from gmmlabel.lungs.unet import Lungmask
 from gmmlabel.masks import read_mask_on
 from gmmlabel.method import DefaultMethod, Method
-from gmmlabel.unet import Lungmask
 from gmmlabel.volume import Volume
 
 Segmenter = Callable[[Volume], NDArray[Any]]
@@ -84,7 +84,7 @@ def named_segmenter(name: str, weights: Path | None = None) -> Segmenter | None:
     Returns
     -------
     callable or None
-        None for ``threshold``: the method's own, `gmmlabel.lungs.find_lungs`.
+        None for ``threshold``: the method's own, `gmmlabel.lungs.segmenter.find_lungs`.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def segment(volume: Volume, segmenter: Segmenter, method: Method) -> Lungs:
     """Call a segmenter, and refuse what cannot be lungs.
 
     The sides are as given where 1 and 2 are the only values and 1 lies to the patient's right of
-    2; else they are told by `gmmlabel.lungs.give_sides`.
+    2; else they are told by `gmmlabel.lungs.segmenter.give_sides`.
 
     Parameters
     ----------

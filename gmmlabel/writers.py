@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from gmmlabel.errors import OutputError
-from gmmlabel.itk import is_itk_path, new_image
+from gmmlabel.formats.itk import is_itk_path, new_image
 from gmmlabel.tissues import LUNG, Code, Segment
 from gmmlabel.volume import Geometry, Volume
 

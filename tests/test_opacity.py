@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from gmmlabel.case import write_case
-from gmmlabel.implant import implant
+from gmmlabel.implants.implant import implant
 from gmmlabel.lungs import Lungs
 from gmmlabel.method import DefaultMethod, PublishedMethod
 from gmmlabel.opacity import find_opacity

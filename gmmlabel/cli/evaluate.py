@@ -10,8 +10,8 @@ from gmmlabel.cli.options import AsJson
 from gmmlabel.cli.output import print_json, telling
 
 if TYPE_CHECKING:
-    from gmmlabel.evaluation import Evaluation
-    from gmmlabel.overlap import Overlap
+    from gmmlabel.evaluation.cases import Evaluation
+    from gmmlabel.evaluation.overlap import Overlap
 
 
 _NAMED = 5
@@ -84,9 +84,9 @@ def evaluate(
 ) -> None:
     """Measure the overlap of cases with masks that experts drew."""
     from gmmlabel.errors import InputError
-    from gmmlabel.evaluation import Compared, Comparison, Evaluation, Failure, evaluate_pairs
-    from gmmlabel.evaluation_page import EVALUATION_FILES, PAGE, write_evaluation
-    from gmmlabel.pairing import find_cases, pair_by_name
+    from gmmlabel.evaluation.cases import Compared, Comparison, Evaluation, Failure, evaluate_pairs
+    from gmmlabel.evaluation.pairing import find_cases, pair_by_name
+    from gmmlabel.pages.evaluation_page import EVALUATION_FILES, PAGE, write_evaluation
     from gmmlabel.staging import check_writable, refuse_present
 
     found = find_cases(cases)

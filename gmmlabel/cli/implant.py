@@ -12,7 +12,7 @@ from gmmlabel.cli.output import print_json, telling
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gmmlabel.implant import Implanted
+    from gmmlabel.implants.implant import Implanted
     from gmmlabel.volume import Volume
 
 
@@ -134,7 +134,7 @@ def _implant_all(
     """Implant one lesion after the other, each clear of the earlier ones."""
     import numpy as np
 
-    from gmmlabel.implant import implant as implant_one
+    from gmmlabel.implants.implant import implant as implant_one
 
     made: list[Implanted] = []
     truth = np.zeros(volume.hu.shape, np.uint8)

@@ -1,0 +1,1 @@
+"""Cases paired with references, and how much they overlap."""

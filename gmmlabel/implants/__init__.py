@@ -1,0 +1,1 @@
+"""Lesions of known shape put into a real CT."""
