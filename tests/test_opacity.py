@@ -197,13 +197,6 @@ def test_vessels_in_a_lesion_are_part_of_it_and_those_beside_it_are_not(spacing:
 
 
 @pytest.mark.parametrize("spacing", GRIDS)
-def test_gas_beside_the_lung_does_not_make_ground_glass_a_vessel(spacing: Spacing) -> None:
-    hu = _painted(lambda z, y, x: np.where(np.abs(x) < 9, GLASS_HU, -1000) + 0 * (y + z), spacing)
-    lung = hu > (GLASS_HU - 1000) / 2
-    assert _opacity(_volume(hu, spacing), lung).sum() > 0.9 * lung.sum()
-
-
-@pytest.mark.parametrize("spacing", GRIDS)
 def test_ground_glass_of_the_whole_lung_is_found(spacing: Spacing) -> None:
     lung = Lung.of(spacing, (_tubes(3), SOFT_HU), healthy_hu=GLASS_HU)
     assert lung.opacity.sum() > 0.9 * lung.mask.sum()
@@ -448,7 +441,7 @@ def _real(path: Path) -> Labelling:
     return label_volume(read_volume(path))
 
 
-# Measured: 0.2, 0.2, 0.6, 1.3, 1.3, 17.9 and 89.8 %.
+# Measured: 0.2, 0.2, 0.6, 1.6, 1.3, 18.1 and 89.8 %.
 @pytest.mark.parametrize(
     ("name", "least", "most"),
     [
