@@ -145,6 +145,10 @@ def _cores(
         )
         if beyond < method.side_beyond_share * pieces.sizes[0]:
             break
+    else:  # they touch over so broad a surface that only the cut can part them
+        columns = np.arange(light.shape[2])
+        beside = (columns < middle - margin) * Side.RIGHT + (columns > middle + margin) * Side.LEFT
+        return np.where(light, beside, 0).astype(np.uint8), False
     largest = _Pieces.of(light, 0)
     centre = largest.quantile(0.5)[0]
     labels = largest.labels(middle)

@@ -65,7 +65,7 @@ def test_sides_do_not_depend_on_how_the_axes_are_stored(chest, order, flips) -> 
     np.testing.assert_array_equal(lungs.mask, expected.mask)
 
 
-@pytest.mark.parametrize("sheet", [-300, -600])
+@pytest.mark.parametrize("sheet", [-300, -500, -600, -700])
 def test_lungs_that_touch_along_a_thin_bright_sheet_part_there(sheet) -> None:
     hu = _body()
     lung = np.zeros(hu.shape, bool)
@@ -75,10 +75,11 @@ def test_lungs_that_touch_along_a_thin_bright_sheet_part_there(sheet) -> None:
     hu[lung] = LUNG_HU
     hu[5:55, 25:45, 80] = sheet
     told, sure = _told(_volume(hu), lung)
-    assert sure
-    within = 1 if sheet == -300 else 4  # columns of 2 mm: a faint sheet is told to a cell
-    assert (told[:, :, : 80 - within][lung[:, :, : 80 - within]] == 1).all()
-    assert (told[:, :, 81 + within :][lung[:, :, 81 + within :]] == 2).all()
+    # A sheet that hides in cells of 3 mm keeps the lungs together: they part at it all the same,
+    # but that is not called reliable.
+    assert sure == (sheet == -300)
+    assert (told[:, :, :79][lung[:, :, :79]] == 1).all()
+    assert (told[:, :, 82:][lung[:, :, 82:]] == 2).all()
 
 
 def test_lungs_that_touch_without_a_sheet_part_where_they_are_narrowest() -> None:
