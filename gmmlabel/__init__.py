@@ -3,7 +3,7 @@
 >>> import gmmlabel
 >>> volume = gmmlabel.read_volume("ct.nrrd")          # doctest: +SKIP
 >>> labelling = gmmlabel.label_volume(volume)         # doctest: +SKIP
->>> labelling.involvement.percent                     # doctest: +SKIP
+>>> labelling.opacity.percent                         # doctest: +SKIP
 >>> gmmlabel.write_case(labelling, "case")            # doctest: +SKIP
 
 What stands in ``__all__`` is the whole public interface. Each name is imported when it is first
@@ -23,16 +23,22 @@ if TYPE_CHECKING:
         ModelError,
         NoLungsError,
         OutputError,
+        SegmenterError,
         UnreadableError,
     )
     from gmmlabel.histogram import LungHistogram
     from gmmlabel.lungs import Lungs, find_lungs
-    from gmmlabel.measures import Involvement, TissueMeasure
-    from gmmlabel.method import DefaultMethod, PublishedMethod
+    from gmmlabel.lungs.unet import Lungmask
+    from gmmlabel.measures import Involvement, Opacity, TissueMeasure
+    from gmmlabel.method import DefaultMethod, OpacityMethod, PublishedMethod
     from gmmlabel.mixture import Mixture, load_model, model_names
+    from gmmlabel.opacity import find_opacity
     from gmmlabel.phantom import Phantom, make_phantom
     from gmmlabel.pipeline import Labelling, label_volume
+    from gmmlabel.quality import Flag
     from gmmlabel.readers import read_volume
+    from gmmlabel.regions import RegionMeasures
+    from gmmlabel.segmenters import MaskFile
     from gmmlabel.tissues import Tissue
     from gmmlabel.volume import Geometry, Volume
     from gmmlabel.writers import write_label_map
@@ -47,16 +53,22 @@ _HOMES = {
         "ModelError",
         "NoLungsError",
         "OutputError",
+        "SegmenterError",
         "UnreadableError",
     ),
     "histogram": ("LungHistogram",),
     "lungs": ("Lungs", "find_lungs"),
-    "measures": ("Involvement", "TissueMeasure"),
-    "method": ("DefaultMethod", "PublishedMethod"),
+    "lungs.unet": ("Lungmask",),
+    "measures": ("Involvement", "Opacity", "TissueMeasure"),
+    "method": ("DefaultMethod", "OpacityMethod", "PublishedMethod"),
     "mixture": ("Mixture", "load_model", "model_names"),
+    "opacity": ("find_opacity",),
     "phantom": ("Phantom", "make_phantom"),
     "pipeline": ("Labelling", "label_volume"),
+    "quality": ("Flag",),
     "readers": ("read_volume",),
+    "regions": ("RegionMeasures",),
+    "segmenters": ("MaskFile",),
     "tissues": ("Tissue",),
     "volume": ("Geometry", "Volume"),
     "writers": ("write_label_map",),
@@ -64,6 +76,7 @@ _HOMES = {
 
 __all__ = [
     "DefaultMethod",
+    "Flag",
     "Geometry",
     "GeometryError",
     "GmmlabelError",
@@ -72,18 +85,25 @@ __all__ = [
     "Involvement",
     "Labelling",
     "LungHistogram",
+    "Lungmask",
     "Lungs",
+    "MaskFile",
     "Mixture",
     "ModelError",
     "NoLungsError",
+    "Opacity",
+    "OpacityMethod",
     "OutputError",
     "Phantom",
     "PublishedMethod",
+    "RegionMeasures",
+    "SegmenterError",
     "Tissue",
     "TissueMeasure",
     "UnreadableError",
     "Volume",
     "find_lungs",
+    "find_opacity",
     "label_volume",
     "load_model",
     "make_phantom",

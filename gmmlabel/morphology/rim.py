@@ -50,7 +50,9 @@ def trim_rim(
     """
     lengths = np.linalg.norm(_DIRECTIONS * spacing, axis=1)
     steps = (reach_mm / lengths).astype(np.int64)
-    each_slab(lambda a, b: _mark(mask, hu, _DIRECTIONS, steps, *hu_range, light_below, a, b), len(mask))
+    each_slab(
+        lambda a, b: _mark(mask, hu, _DIRECTIONS, steps, *hu_range, light_below, a, b), len(mask)
+    )
     each_slab(lambda a, b: _clear(mask[a:b]), len(mask))
 
 
