@@ -49,8 +49,8 @@ class DefaultMethod:
     threshold_hu: int = -155
     cell_mm: float = 3.0
     gas_levels_hu: tuple[int, ...] = (-910, -930, -950)
-    gas_ml: tuple[float, float] = (5.0, 1000.0)
-    gas_mean_hu: int = -950
+    gas_ml: tuple[float, float] = (1.0, 1000.0)
+    gas_mean_hu: int = -930
     gas_wrap_mm: tuple[float, float] = (4.5, 10.0)
     gas_wrapped_share: float = 0.65
     soft_above_hu: int = -300
@@ -76,6 +76,9 @@ class DefaultMethod:
     lung_above_hu: int = -970
     lungs_ml: float = 200.0
     closing_mm: float = 10.0
+    rim_above_hu: int = -400
+    rim_light_hu: int = -500
+    rim_mm: float = 6.0
     costal_shift_mm: float = 30.0
     costal_reach: float = 0.45
     costal_trend_mm: float = 30.0

@@ -68,8 +68,6 @@ def closed(
         The closing; far below any height where a disc fits in without touching the surface.
     """
     rows, columns = (int(radius_mm / step) for step in scale)
-    z, t = np.ogrid[-rows : rows + 1, -columns : columns + 1]
-    disc = (z * scale[0]) ** 2 + (t * scale[1]) ** 2 <= radius_mm**2
     wide = np.pad(
         np.where(surface, chart, _NOTHING), ((0, 0), (2 * columns, 2 * columns)), mode="wrap"
     )
@@ -78,9 +76,11 @@ def closed(
             {"mode": "symmetric"} if goes_on[end] else {"constant_values": _NOTHING}
         )
         wide = np.pad(wide, (room, (0, 0)), **how)
-    filled = ndimage.grey_closing(wide, footprint=disc, mode="nearest")
-    column = np.ones((2 * rows + 1, 1), np.bool_)
-    filled = np.maximum(filled, ndimage.grey_closing(wide, footprint=column, mode="nearest"))
+    window = 2 * rows + 1, 2 * columns + 1
+    filled = ndimage.minimum_filter(ndimage.maximum_filter(wide, window), window)
+    column = 2 * rows + 1, 1
+    along = ndimage.minimum_filter(ndimage.maximum_filter(wide, column), column)
+    filled = np.maximum(filled, along)
     return np.asarray(
         filled[2 * rows : 2 * rows + len(chart), 2 * columns : 2 * columns + chart.shape[1]]
     )

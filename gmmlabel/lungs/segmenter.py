@@ -5,6 +5,7 @@ them with a ball, so that vessels and dense lesions count as lung. They differ i
 for an island of lung; docs/method.md tells why, number by number.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from gmmlabel.morphology.cells import cell_shares, clear_cells, pack_cells, pain
 from gmmlabel.morphology.components import Components, components
 from gmmlabel.morphology.merge import merge
 from gmmlabel.morphology.packed import full_rows, open_cross, pack, pack_range
+from gmmlabel.morphology.rim import trim_rim
 from gmmlabel.volume import Volume
 
 _LOWEST = -(1 << 15)
@@ -173,15 +175,23 @@ def _default(volume: Volume, method: DefaultMethod) -> Lungs:
     islands.paint(every, mask, box[:, 0])
     z, y, x = (int(first) for first in box[:, 0])
     sides = _sides(mask, (z, y, x), cells, airways, method)
-    ends = _margins(box, volume.hu.shape)[0] == 0
+    at_ends = _margins(box, volume.hu.shape)[0] == 0
     ball = Ball.of_mm(method.closing_mm, volume.geometry.spacing_zyx)
-    for side in Side:
-        _close_side(mask, side, ball, ends)
+    for side, box in _side_boxes(sides, (z, y, x), cells, mask.shape):
+        _close_side(mask, box, side, ball, at_ends)
     clear_cells(mask, (z, y, x), cells.size, outside_lungs(airways, sides.cells, cells))
     region = np.s_[z : z + mask.shape[0], y : y + mask.shape[1], x : x + mask.shape[2]]
     repaired = 0
     if sides.told:  # a view within one lung, or of what is no chest, shows no ribs to go by
         repaired = repair_at_ribs(mask, volume.hu[region], (z, y, x), cells, method)
+    trim_rim(
+        mask,
+        volume.hu[region],
+        volume.geometry.spacing_zyx,
+        (method.rim_above_hu, method.threshold_hu),
+        method.rim_light_hu,
+        method.rim_mm,
+    )
     return Lungs(
         mask,
         (z, y, x),
@@ -191,25 +201,45 @@ def _default(volume: Volume, method: DefaultMethod) -> Lungs:
     )
 
 
-def _close_side(mask: NDArray[np.uint8], side: Side, ball: Ball, ends: NDArray[np.bool_]) -> None:
+def _side_boxes(
+    sides: Sides, corner: tuple[int, int, int], cells: Cells, shape: tuple[int, ...]
+) -> Iterator[tuple[Side, tuple[slice, ...]]]:
+    """Find where in a mask of some shape, which begins at a corner, each lung lies."""
+    for side, box in zip(Side, ndimage.find_objects(sides.cells, len(Side)), strict=True):
+        if box is not None:
+            yield (
+                side,
+                tuple(
+                    slice(max(0, span.start * size - first), min(n, span.stop * size - first))
+                    for span, size, first, n in zip(box, cells.size, corner, shape, strict=True)
+                ),
+            )
+
+
+def _close_side(
+    mask: NDArray[np.uint8],
+    box: tuple[slice, ...],
+    side: Side,
+    ball: Ball,
+    at_ends: NDArray[np.bool_],
+) -> None:
     """Close one lung by itself and fill its holes, in place; the other lung keeps its voxels.
 
-    Beyond those of the mask's first and last slices that end the volume (`ends`), the lung is
+    Beyond those of the mask's first and last slices that end the volume (`at_ends`), the lung is
     taken to go on.
     """
-    here = mask == side
-    spans = [np.flatnonzero(here.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    if not len(spans[0]):
-        return
-    box = tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
+    part = mask[box]
+    goes_on = at_ends & [bool((part[end] == side).any()) for end in (0, -1)]
     room = np.repeat(np.array(ball.reach)[:, np.newaxis] + 1, 2, axis=1)
-    room[0] *= ~(ends & [box[0].start == 0, box[0].stop == len(mask)])
-    lung = np.pad(here[box], room).view(np.uint8)
-    del here
+    room[0] *= ~goes_on
+    lung = np.zeros(part.shape + room.sum(axis=1), np.uint8)
+    inner = tuple(
+        slice(before, before + n) for (before, _), n in zip(room, part.shape, strict=True)
+    )
+    np.equal(part, side, out=lung[inner].view(np.bool_))
     close_ball(lung, ball)
-    lung = lung[tuple(slice(b, n - a) for (b, a), n in zip(room, lung.shape, strict=True))]
-    _fill_holes(lung)
-    merge(mask[box], lung, side)
+    _fill_holes(lung[inner])
+    merge(part, lung[inner], side)
 
 
 def _closed(

@@ -7,14 +7,10 @@ from gmmlabel.morphology.compiling import kernel
 from gmmlabel.morphology.slabs import each_slab
 
 _MARK = np.uint8(128)
+# More diagonals take twice the time and change 0.3 % of a lung.
 _DIRECTIONS = np.array(
-    [
-        (z, y, x)
-        for z in (-1, 0, 1)
-        for y in (-1, 0, 1)
-        for x in (-1, 0, 1)
-        if (z, y, x) != (0, 0, 0)
-    ]
+    [(-1, 0, 0), (1, 0, 0)]
+    + [(0, y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 )
 
 
@@ -29,7 +25,7 @@ def trim_rim(
     """Set the voxels of a mask's rim to 0, in place.
 
     A voxel is of the rim if its value is within a range, and within reach of it lies the outside
-    in one of the 26 directions and light tissue of the mask in the opposite one. Beyond the array
+    in one of 10 directions, eight of them in the slice, and light tissue of the mask in the opposite one. Beyond the array
     is the outside, but not beyond its first and last slices.
 
     Parameters
@@ -45,20 +41,18 @@ def trim_rim(
     light_below
         What is light.
     reach_mm
-        How far to look; the next voxel in a direction is always looked at if it is a neighbour
-        along one axis.
+        How far to look.
     """
     lengths = np.linalg.norm(_DIRECTIONS * spacing, axis=1)
     steps = (reach_mm / lengths).astype(np.int64)
-    each_slab(
-        lambda a, b: _mark(mask, hu, _DIRECTIONS, steps, *hu_range, light_below, a, b), len(mask)
-    )
+    numbers = _DIRECTIONS, steps, *hu_range, light_below
+    each_slab(lambda a, b: _mark(mask, hu, *numbers, a, b), len(mask))
     each_slab(lambda a, b: _clear(mask[a:b]), len(mask))
 
 
 @kernel
 def _mark(mask, hu, directions, steps, low, high, light, start, stop):
-    slices, rows, width = mask.shape
+    _, rows, width = mask.shape
     for z in range(start, stop):
         for y in range(rows):
             for x in range(width):
@@ -104,6 +98,6 @@ def _brightens(mask, hu, direction, steps, light, z, y, x):
 def _clear(mask):
     for z in range(mask.shape[0]):
         for y in range(mask.shape[1]):
-            for x in range(mask.shape[2]):
-                if mask[z, y, x] & _MARK:
-                    mask[z, y, x] = 0
+            row = mask[z, y]
+            for x in range(len(row)):
+                row[x] = row[x] * np.uint8(row[x] < _MARK)
