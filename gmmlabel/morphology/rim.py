@@ -25,8 +25,8 @@ def trim_rim(
     """Set the voxels of a mask's rim to 0, in place.
 
     A voxel is of the rim if its value is within a range, and within reach of it lies the outside
-    in one of 10 directions, eight of them in the slice, and light tissue of the mask in the opposite one. Beyond the array
-    is the outside, but not beyond its first and last slices.
+    in one of 10 directions, eight of them in the slice, and light tissue of the mask in the
+    opposite one. Beyond the array is the outside, but not beyond its first and last slices.
 
     Parameters
     ----------
@@ -41,10 +41,10 @@ def trim_rim(
     light_below
         What is light.
     reach_mm
-        How far to look.
+        How far to look; a neighbour is always looked at.
     """
     lengths = np.linalg.norm(_DIRECTIONS * spacing, axis=1)
-    steps = (reach_mm / lengths).astype(np.int64)
+    steps = np.maximum(1, (reach_mm / lengths).astype(np.int64))
     numbers = _DIRECTIONS, steps, *hu_range, light_below
     each_slab(lambda a, b: _mark(mask, hu, *numbers, a, b), len(mask))
     each_slab(lambda a, b: _clear(mask[a:b]), len(mask))
