@@ -78,11 +78,11 @@ class DefaultMethod:
     closing_mm: float = 10.0
     rim_above_hu: int = -400
     rim_light_hu: int = -500
-    rim_mm: float = 3.0
+    rim_mm: float = 6.0
     costal_shift_mm: float = 30.0
     costal_reach: float = 0.45
     costal_trend_mm: float = 30.0
-    costal_pit_mm: float = 80.0
+    costal_pit_mm: float = 90.0
     costal_rim_mm: float = 4.0
     costal_edge_mm: float = 8.0
     costal_span_mm: float = 60.0
