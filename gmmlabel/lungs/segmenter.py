@@ -181,6 +181,9 @@ def _default(volume: Volume, method: DefaultMethod) -> Lungs:
         _close_side(mask, part, side, ball, at_ends)
     clear_cells(mask, (z, y, x), cells.size, outside_lungs(airways, sides.cells, cells))
     region = np.s_[z : z + mask.shape[0], y : y + mask.shape[1], x : x + mask.shape[2]]
+    repaired = 0
+    if sides.told:  # a view within one lung, or of what is no chest, shows no ribs to go by
+        repaired = repair_at_ribs(mask, volume.hu[region], (z, y, x), cells, method)
     trim_rim(
         mask,
         volume.hu[region],
@@ -189,9 +192,6 @@ def _default(volume: Volume, method: DefaultMethod) -> Lungs:
         method.rim_light_hu,
         method.rim_mm,
     )
-    repaired = 0
-    if sides.told:  # a view within one lung, or of what is no chest, shows no ribs to go by
-        repaired = repair_at_ribs(mask, volume.hu[region], (z, y, x), cells, method)
     return Lungs(
         mask,
         (z, y, x),
