@@ -125,7 +125,7 @@ def test_gas_of_stomach_and_trachea_at_the_end_slices_is_no_lung(shared) -> None
         assert not _default(shared, f"{name}.nrrd").lung_mask[ends].any()
 
 
-@pytest.mark.parametrize(("case", "least"), [("small_id001", 0.975), ("small_id002", 0.965)])
+@pytest.mark.parametrize(("case", "least"), [("small_id001", 0.98), ("small_id002", 0.975)])
 def test_the_lungs_are_those_that_experts_drew(shared, case, least) -> None:
     labelling = _default(shared, f"{case}.nrrd")
     drawn = sitk.GetArrayFromImage(sitk.ReadImage(str(shared / "data" / f"{case}_lungs.nrrd")))
@@ -133,7 +133,7 @@ def test_the_lungs_are_those_that_experts_drew(shared, case, least) -> None:
     lungs = labelling.lung_mask > 0
     dice = 2 * (lungs & expert).sum() / (lungs.sum() + expert.sum())
     assert dice > least
-    assert (expert & ~lungs).sum() < 0.015 * expert.sum()
+    assert (expert & ~lungs).sum() < 0.02 * expert.sum()
 
 
 def test_two_kernels_of_one_scan_have_the_same_lungs(shared) -> None:
