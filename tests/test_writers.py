@@ -310,11 +310,11 @@ def test_tissues_without_any_voxel_are_described(source):
     assert not segmentation["voxels"].any()
 
 
-def test_a_lung_mask_is_one_segment(source):
+def test_a_lung_mask_has_a_segment_for_each_lung(source):
     path = labelled(source("nrrd"), "seg.nrrd", LUNG_SEGMENTS)
     segmentation = slicerio.read_segmentation(str(path))
-    assert slicerio.segment_names(segmentation) == ["Lungs"]
-    assert segmentation["segments"][0]["labelValue"] == 1
+    assert slicerio.segment_names(segmentation) == ["Right lung", "Left lung"]
+    assert [segment["labelValue"] for segment in segmentation["segments"]] == [1, 2]
 
 
 # What is refused
