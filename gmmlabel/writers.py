@@ -23,6 +23,8 @@ FORMATS = ("nrrd", "seg.nrrd", "nii.gz", "mha")
 NIFTI1_BYTES = 348
 """Length of a NIfTI-1 header, which it states in its first four bytes."""
 
+_NIFTI1_TO_VOXELS = 352
+
 _SLICER_SPACES = (b"left-posterior-superior", b"right-anterior-superior")
 
 
@@ -104,6 +106,21 @@ def _write_image(path: Path, image: sitk.Image, geometry: Geometry) -> None:
     image.SetOrigin(geometry.origin)
     image.SetDirection(geometry.direction)
     sitk.WriteImage(image, str(path), useCompression=True)
+    _check_whole(path, image)
+
+
+def _check_whole(path: Path, image: sitk.Image) -> None:
+    """Refuse a file whose end is missing: on a full disk ITK can lose it and not say so."""
+    content = path.read_bytes()
+    voxels = image.GetNumberOfPixels() * image.GetSizeOfPixelComponent()
+    if path.name.endswith(".mha"):
+        head, _, stream = content.partition(b"ElementDataFile = LOCAL\n")
+        whole = b"CompressedDataSize = %d\n" % len(stream) in head
+    else:  # the last four bytes of a gzip stream are the length of what is in it
+        header = _NIFTI1_TO_VOXELS if path.name.endswith(".nii.gz") else 0
+        whole = content[-4:] == ((header + voxels) % (1 << 32)).to_bytes(4, "little")
+    if not whole:
+        raise RuntimeError("the file was cut short")
 
 
 def _states_nifti(geometry: Geometry) -> bool:

@@ -333,3 +333,19 @@ def test_a_folder_that_is_not_utf8_is_an_error_not_an_abort(tmp_path, form):
             folder / f"labels.{form}", np.ones((11, 10, 9), np.uint8), geometry, LUNG_SEGMENTS
         )
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_file_that_itk_cuts_short_and_says_nothing_of_is_refused(tmp_path, form, monkeypatch):
+    write = SimpleITK.WriteImage
+
+    def lose_the_end(image, path, **options):
+        write(image, path, **options)
+        os.truncate(path, Path(path).stat().st_size - 3)
+
+    monkeypatch.setattr(SimpleITK, "WriteImage", lose_the_end)
+    geometry = Geometry((10, 12, 14), (1.0, 1.0, 2.0))
+    with pytest.raises(RuntimeError, match="cut short"):
+        write_label_map(
+            tmp_path / f"x.{form}", np.ones((14, 12, 10), np.uint8), geometry, TISSUE_SEGMENTS
+        )
