@@ -17,7 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from gmmlabel.mixture import load_model
+from gmmlabel.model_files import load_model
 from gmmlabel.morphology.ball import Ball, close_ball
 from gmmlabel.morphology.components import components
 from gmmlabel.morphology.lookup import look_up

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from gmmlabel.lungs.unet import Lungmask
     from gmmlabel.measures import Involvement, Opacity, TissueMeasure
     from gmmlabel.method import DefaultMethod, OpacityMethod, PublishedMethod
-    from gmmlabel.mixture import Mixture, load_model, model_names
+    from gmmlabel.mixture import Mixture
+    from gmmlabel.model_files import load_model, model_names, write_model
     from gmmlabel.opacity import find_opacity
     from gmmlabel.phantom import Phantom, make_phantom
     from gmmlabel.pipeline import Labelling, label_volume
@@ -61,7 +62,8 @@ _HOMES = {
     "lungs.unet": ("Lungmask",),
     "measures": ("Involvement", "Opacity", "TissueMeasure"),
     "method": ("DefaultMethod", "OpacityMethod", "PublishedMethod"),
-    "mixture": ("Mixture", "load_model", "model_names"),
+    "mixture": ("Mixture",),
+    "model_files": ("load_model", "model_names", "write_model"),
     "opacity": ("find_opacity",),
     "phantom": ("Phantom", "make_phantom"),
     "pipeline": ("Labelling", "label_volume"),
@@ -111,6 +113,7 @@ __all__ = [
     "read_volume",
     "write_case",
     "write_label_map",
+    "write_model",
 ]
 
 

@@ -1,6 +1,7 @@
 """What all tests share: how Hypothesis searches, and where the real CTs are."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,11 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is missing; set GMMLABEL_SHARED to the folder of real CTs")
     return SHARED
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_models_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees, or changes, the models of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GMMLABEL_MODELS", str(tmp_path_factory.mktemp("models")))
+        yield

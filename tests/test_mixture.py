@@ -1,9 +1,5 @@
-"""The table is the most probable tissue at every HU, and a bad model file is told in one line."""
+"""The table is the most probable tissue at every HU."""
 
-import hashlib
-import json
-import pickle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 
-from gmmlabel.errors import ModelError
-from gmmlabel.mixture import Mixture, load_model, model_names
+from gmmlabel.mixture import Mixture
+from gmmlabel.model_files import load_model
 from gmmlabel.tissues import Tissue
 
 HU = np.arange(-1024, 3072)
-KEYS = ["air", "healthy", "ground_glass", "consolidation", "dense"]
 
 
 def _probabilities(mixture: Mixture) -> NDArray[np.float64]:
@@ -51,36 +46,6 @@ mixtures = st.builds(
     st.lists(st.floats(5, 400), min_size=5, max_size=5),
     st.lists(st.floats(0.01, 1), min_size=5, max_size=5),
 )
-
-
-@pytest.fixture
-def content() -> dict[str, Any]:
-    """A model file's content, to be spoilt."""
-    return {
-        "schema_version": 1,
-        "name": "any-1",
-        "tissues": [
-            {"tissue": key, "mean_hu": mean, "variance_hu2": 2500.0, "weight": 0.2}
-            for key, mean in zip(KEYS, (-950, -830, -650, -340, -10), strict=True)
-        ],
-        "training": {},
-        "citation": "none",
-    }
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "any.json"
-
-
-def _refused(file: Path, *words: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        load_model(file)
-    message = str(caught.value)
-    assert str(file) in message
-    assert len(message.splitlines()) == 1
-    for word in words:
-        assert word in message
 
 
 def test_the_boundaries_of_the_published_model_are_those_it_is_known_by() -> None:
@@ -152,132 +117,22 @@ def test_log_posteriors_differ_by_the_log_of_scikit_learns_odds() -> None:
     np.testing.assert_allclose(np.exp(odds), theirs / theirs[:, 1:2], rtol=1e-9)
 
 
-def test_the_published_model_is_installed_under_its_name() -> None:
-    assert "zaffino2021" in model_names()
-    model = load_model("zaffino2021")
-    assert model.name == "zaffino2021"
-    assert model.means.shape == model.variances.shape == model.weights.shape == (5,)
-    assert model.weights.sum() == pytest.approx(1, abs=1e-6)
-
-
-@pytest.mark.parametrize("name", model_names())
-def test_every_installed_model_is_called_as_its_file(name: str) -> None:
-    assert load_model(name).name == name
-
-
-@pytest.mark.parametrize("kind", [str, Path])
-def test_a_model_is_loaded_by_path(file, content, kind) -> None:
-    file.write_text(json.dumps(content))
-    model = load_model(kind(file))
-    assert model.name == "any-1"
-    assert model.means.tolist() == [-950, -830, -650, -340, -10]
-    assert model.variances.tolist() == [2500] * 5
-    assert model.weights.tolist() == [0.2] * 5
-    assert model.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def test_an_unknown_name_is_told_with_the_names_that_are_known() -> None:
-    with pytest.raises(ModelError, match=r"^no-such-model: no such model, .*zaffino2021"):
-        load_model("no-such-model")
-
-
-def test_a_name_too_long_for_a_file_is_an_unknown_name() -> None:
-    with pytest.raises(ModelError, match="no such model"):
-        load_model("x" * 5000)
-
-
-def test_a_folder_is_no_model(tmp_path: Path) -> None:
-    _refused(tmp_path)
-
-
-def test_a_file_that_may_not_be_read_is_a_model_error(file, content, monkeypatch) -> None:
-    file.write_text(json.dumps(content))
-
-    def refuse(_: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(file))
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    _refused(file)
-
-
-NO_MODELS = {
-    "empty": b"",
-    "not JSON": b"five Gaussians",
-    "cut short": b'{"schema_version": 1, "name": "any", "tissues": [',
-    "another JSON": b'{"type": "FeatureCollection", "features": []}',
-    "a list": b"[1, 2, 3]",
-    "a number": b"5",
-    "null": b"null",
-    "nested without end": b"[" * 100_000,
-    "a pickle": pickle.dumps({"means": [1, 2, 3]}),
-    "binary": bytes(range(256)) * 4,
-    "Latin-1": '{"schema_version": 1, "name": "Universit\xe4t"}'.encode("latin-1"),
-    "UTF-16": '{"schema_version": 1}'.encode("utf-16"),
-}
-
-
-@pytest.mark.parametrize("content", NO_MODELS.values(), ids=NO_MODELS)
-def test_a_file_that_is_no_model_is_told_in_one_line(file: Path, content: bytes) -> None:
-    file.write_bytes(content)
-    _refused(file, "not a gmmlabel model file")
-
-
-# What to put at which place of a good model file, and what the message must speak of.
-SPOILT: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
-    "no schema": (("schema_version",), None, "schema_version"),
-    "a later schema": (("schema_version",), 2, "schema_version"),
-    "no name": (("name",), None, "name"),
-    "an empty name": (("name",), "", "name"),
-    "a name that is a path": (("name",), "../any", "name"),
-    "no tissues": (("tissues",), [], "tissues"),
-    "no mean": (("tissues", 1, "mean_hu"), None, "tissues.1.mean_hu"),
-    "a mean that is not a number": (("tissues", 1, "mean_hu"), float("nan"), "tissues.1.mean_hu"),
-    "an endless mean": (("tissues", 4, "mean_hu"), float("inf"), "tissues.4.mean_hu"),
-    "a mean in words": (("tissues", 1, "mean_hu"), "light", "tissues.1.mean_hu"),
-    "a negative variance": (("tissues", 2, "variance_hu2"), -1.0, "tissues.2.variance_hu2"),
-    "no variance at all": (("tissues", 2, "variance_hu2"), 0, "tissues.2.variance_hu2"),
-    "a variance that is no number": (
-        ("tissues", 2, "variance_hu2"), float("nan"), "tissues.2.variance_hu2",
-    ),
-    "an endless variance": (("tissues", 2, "variance_hu2"), float("inf"), "tissues.2.variance_hu2"),
-    "a negative weight": (("tissues", 3, "weight"), -0.2, "tissues.3.weight"),
-    "a weight of nothing": (("tissues", 3, "weight"), 0, "tissues.3.weight"),
-    "a weight above one": (("tissues", 3, "weight"), 1.2, "tissues.3.weight"),
-    "a weight that is no number": (("tissues", 3, "weight"), float("nan"), "tissues.3.weight"),
-    "weights that do not add up": (("tissues", 3, "weight"), 0.3, "add up to 1.1, not 1"),
-    "weights a little off": (("tissues", 3, "weight"), 0.200002, "add up to"),
-    "an unknown tissue": (("tissues", 0, "tissue"), "bone", "the tissues must be air, healthy"),
-    "falling means": (("tissues", 1, "mean_hu"), -960, "means must grow"),
-    "something unknown": (("threshold",), -155, "threshold"),
-    "something unknown of two lines": (("thres\nhold",), -155, "thres"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("place", "value", "words"), SPOILT.values(), ids=SPOILT)
-def test_a_spoilt_model_is_told_with_what_is_wrong_in_it(
-    file, content, place, value, words
+@pytest.mark.parametrize(
+    ("training", "doubts"),
+    [
+        ({}, ()),
+        ({"implausible": None}, ()),
+        ({"implausible": []}, ()),
+        ({"implausible": ["too light", "too dense"]}, ("too light", "too dense")),
+        ({"implausible": ("too light",)}, ("too light",)),
+        ({"implausible": "too light"}, ("too light",)),  # a string is one reason, not nine
+        ({"implausible": True}, ("True",)),
+        ({"implausible": {"mean": -806}}, ("{'mean': -806}",)),
+    ],
+)
+def test_why_a_refit_is_doubtful_stands_in_its_training(
+    training: dict[str, Any], doubts: tuple[str, ...]
 ) -> None:
-    *outer, last = place
-    part: Any = content
-    for key in outer:
-        part = part[key]
-    if value is None:
-        del part[last]
-    else:
-        part[last] = value
-    file.write_text(json.dumps(content))
-    _refused(file, words)
-
-
-@pytest.mark.parametrize("count", [1, 4, 6])
-def test_a_model_has_five_tissues(file, content, count) -> None:
-    content["tissues"] = (content["tissues"] * 2)[:count]
-    file.write_text(json.dumps(content))
-    _refused(file, "tissues")
-
-
-def test_the_tissues_stand_in_their_order(file, content) -> None:
-    first, second, *rest = content["tissues"]
-    content["tissues"] = [second, first, *rest]
-    file.write_text(json.dumps(content))
-    _refused(file, "in this order")
+    model = load_model()
+    forced = Mixture("any", model.means, model.variances, model.weights, training=training)
+    assert forced.doubts == doubts

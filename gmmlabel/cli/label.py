@@ -89,7 +89,7 @@ def _label(
     from gmmlabel.case import check_case_folder, write_case
     from gmmlabel.errors import InputError
     from gmmlabel.method import METHODS
-    from gmmlabel.mixture import load_model
+    from gmmlabel.model_files import load_model
     from gmmlabel.pipeline import label_volume
     from gmmlabel.readers import read_volume
 

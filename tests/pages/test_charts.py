@@ -1,6 +1,6 @@
 """The chart of lung HU shows what was counted, and the mixture as it is."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ from scipy.stats import norm
 
 from gmmlabel.histogram import LungHistogram
 from gmmlabel.method import DefaultMethod
-from gmmlabel.mixture import Mixture, load_model
+from gmmlabel.mixture import Mixture
+from gmmlabel.model_files import load_model
 from gmmlabel.pages.charts import BIN_HU, LAST_HU, draw_histogram
 
 MODEL = load_model()
@@ -23,7 +24,7 @@ def _histogram(counts: dict[int, int]) -> LungHistogram:
     whole = np.zeros(3071 - FIRST + 1, np.int64)
     for hu, count in counts.items():
         whole[hu - FIRST] += count
-    return LungHistogram(FIRST, whole, (1.0, 1.0, 1.0), DefaultMethod(), None)
+    return LungHistogram(FIRST, whole, asdict(DefaultMethod()))
 
 
 def _points(path: str) -> np.ndarray:

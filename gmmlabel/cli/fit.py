@@ -1,0 +1,122 @@
+"""``gmmlabel fit``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gmmlabel.cli.options import (
+    DEFAULT_MODEL,
+    DEFAULT_STRENGTH,
+    AsJson,
+    Inputs,
+    MethodName,
+    MethodOption,
+    PriorOption,
+    StrengthPatients,
+    StrengthVoxels,
+    Weights,
+    WeightsOption,
+)
+from gmmlabel.cli.output import print_json, telling
+
+if TYPE_CHECKING:
+    from gmmlabel.fitting.drift import Drift
+    from gmmlabel.mixture import Mixture
+
+
+def fit(
+    inputs: Inputs,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Model file to write: NAME.json.")
+    ],
+    prior: PriorOption = DEFAULT_MODEL,
+    strength_patients: StrengthPatients = DEFAULT_STRENGTH,
+    strength_voxels: StrengthVoxels = None,
+    weights: WeightsOption = Weights.VOXELS,
+    method: MethodOption = MethodName.DEFAULT,
+    starts: Annotated[int, typer.Option(min=1, help="Starts from k-means.")] = 6,
+    seed: Annotated[int, typer.Option(min=0, help="The starts follow from it.")] = 0,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Stop when a step gains less per voxel: 1e-9 nats, with --prior none 1e-3.",
+        ),
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help="Most steps: 10000, with --prior none 100.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Who fits it, for the model file.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Save an implausible model, marked as such.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier model and its card.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Refit the mixture to other patients, and save it as a model."""
+    from dataclasses import replace
+    from datetime import UTC, datetime
+
+    from gmmlabel.fitting.pool import Weighting, pool_histograms
+    from gmmlabel.fitting.prior import named_prior
+    from gmmlabel.fitting.refit import ANCHORED, FREE, accept, refit
+    from gmmlabel.gathering import gather_histograms
+    from gmmlabel.method import METHODS
+    from gmmlabel.model_files import model_name_of, write_model
+    from gmmlabel.staging import check_writable, refuse_present
+
+    name = model_name_of(out)
+    if not overwrite:
+        refuse_present(out.parent, [out.name, out.with_suffix(".md").name])
+    check_writable(out.parent)
+    with telling("Counting lungs"):
+        histograms = gather_histograms(inputs, METHODS[method])
+        pool = pool_histograms(histograms, Weighting(weights.value))
+    for label in pool.duplicates:
+        typer.echo(f"gmmlabel: {label}: left out, the same input was there before", err=True)
+    known = named_prior(prior, pool, patients=strength_patients, voxels=strength_voxels)
+    usual = ANCHORED if known else FREE
+    numbers = replace(
+        usual,
+        starts=starts,
+        seed=seed,
+        tolerance=usual.tolerance if tolerance is None else tolerance,
+        iterations=iterations or usual.iterations,
+    )
+    with telling("Fitting"):
+        fitted = refit(pool, name, prior=known, method=numbers)
+    if not as_json:
+        _print_model(fitted.model, fitted.drift)
+    model = accept(fitted, force=force, by=by, created=datetime.now(UTC).date())
+    write_model(model, out, overwrite=overwrite)
+    if as_json:
+        print_json(json.loads(out.read_bytes()))
+    else:
+        for reason in model.doubts:
+            typer.echo(f"implausible: {reason}")
+        typer.echo(f"Model: {out}")
+
+
+def _print_model(model: "Mixture", drift: "Drift") -> None:
+    from gmmlabel.tissues import Tissue
+
+    cases, voxels = model.training["cases"], model.training["voxels"]
+    typer.echo(f"{cases:,} {'case' if cases == 1 else 'cases'}, {voxels:,} lung voxels")
+    typer.echo(f"{'tissue':<16}{'mean HU':>10}{'SD HU':>10}{'weight':>10}")
+    rows = zip(Tissue, model.means, model.variances**0.5, model.weights, strict=True)
+    for tissue, mean, deviation, weight in rows:
+        typer.echo(f"{tissue.key:<16}{mean:>10.1f}{deviation:>10.1f}{weight:>10.4f}")
+    typer.echo(f"boundaries {', '.join(map(str, drift.boundaries_hu))} HU")
+    moved = (
+        "not as many as before"
+        if drift.moved_hu is None
+        else "moved by " + ", ".join(f"{hu:+d}" for hu in drift.moved_hu) + " HU"
+    )
+    typer.echo(
+        f"against {drift.against}: boundaries {moved}; {drift.changed_percent:.1f} % of these "
+        "voxels change their label"
+    )

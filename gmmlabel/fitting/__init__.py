@@ -1,0 +1,1 @@
+"""Refitting the mixture: expectation-maximisation on the histogram of all cases."""
