@@ -134,7 +134,7 @@ def _write_files(
             MAPS[name],
             corner=labelling.lungs.corner,
         )
-    _write_json(folder / "histogram.json", labelling.histogram.document(), indent=None)
+    labelling.histogram.write(folder / "histogram.json")
     draw_preview(labelling).save(folder / "preview.png", optimize=False)
     document = result_document(labelling)
     report = draw_report(labelling, document)
@@ -142,9 +142,6 @@ def _write_files(
     seconds = document["seconds"]
     seconds["write"] = round(time.perf_counter() - start, 3)
     seconds["total"] = round(sum(seconds.values()), 3)
-    _write_json(folder / RESULT, document, indent=2)
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    (folder / RESULT).write_text(text, encoding="utf-8")
     return document
-
-
-def _write_json(path: Path, document: dict[str, Any], indent: int | None) -> None:
-    path.write_text(json.dumps(document, indent=indent, allow_nan=False) + "\n", encoding="utf-8")

@@ -18,11 +18,12 @@ from gmmlabel.measures import (
     measure_tissues,
 )
 from gmmlabel.method import DefaultMethod, Method, PublishedMethod
-from gmmlabel.mixture import Mixture, load_model
+from gmmlabel.mixture import Mixture
+from gmmlabel.model_files import load_model
 from gmmlabel.morphology.lookup import count_labels, look_up
 from gmmlabel.morphology.median import Window, median_labels
 from gmmlabel.opacity import find_opacity
-from gmmlabel.quality import Flag, quality_flags
+from gmmlabel.quality import Flag, model_flags, quality_flags
 from gmmlabel.regions import RegionMeasures, measure_regions
 from gmmlabel.segmenters import Segmenter, segment
 from gmmlabel.tissues import Tissue
@@ -144,10 +145,7 @@ def label_volume(
     method = method or DefaultMethod()
     seconds: dict[str, float] = {}
     with _timed(seconds, "lungs"):
-        if lungs is None:
-            lungs = find_lungs(volume, method)
-        elif not isinstance(lungs, Lungs):
-            lungs = segment(volume, lungs, method)
+        lungs = _find(volume, method, lungs)
     hu, voxel_ml = volume.hu[lungs.region], volume.geometry.voxel_ml
     with _timed(seconds, "label"):
         labels, hu_counts = look_up(hu, lungs.mask, _clipped(model.table, method.clip_hu))
@@ -159,11 +157,9 @@ def label_volume(
             opacity = find_opacity(volume, lungs, method.opacity, method.clip_hu)
     with _timed(seconds, "measure"):
         tissues = measure_tissues(count_labels(labels), voxel_ml)
-        histogram = LungHistogram.of_int16_counts(
-            hu_counts, volume.geometry.spacing, method, volume.sha256
-        )
+        histogram = _histogram(hu_counts, volume, method)
         regions = measure_regions(hu, lungs.mask, labels, opacity, voxel_ml)
-        quality = quality_flags(volume, lungs, regions, histogram)
+        quality = (*model_flags(model), *quality_flags(volume, lungs, regions, histogram))
     return Labelling(
         volume,
         model,
@@ -180,6 +176,38 @@ def label_volume(
         quality,
         seconds,
     )
+
+
+def count_lungs(
+    volume: Volume, method: Method | None = None, *, lungs: Lungs | Segmenter | None = None
+) -> LungHistogram:
+    """Find the lungs of a chest CT and count their HU: what a refit needs, and no more.
+
+    Parameters
+    ----------
+    volume, method, lungs
+        As of `label_volume`, which gives the same histogram.
+
+    Raises
+    ------
+    NoLungsError, SegmenterError
+        As of `label_volume`.
+    """
+    method = method or DefaultMethod()
+    lungs = _find(volume, method, lungs)
+    unlabelled = np.zeros(1 << 16, np.uint8)
+    counts = look_up(volume.hu[lungs.region], lungs.mask, unlabelled)[1]
+    return _histogram(counts, volume, method)
+
+
+def _find(volume: Volume, method: Method, lungs: Lungs | Segmenter | None) -> Lungs:
+    if lungs is None:
+        return find_lungs(volume, method)
+    return lungs if isinstance(lungs, Lungs) else segment(volume, lungs, method)
+
+
+def _histogram(counts: NDArray[np.int64], volume: Volume, method: Method) -> LungHistogram:
+    return LungHistogram.of_int16_counts(counts, volume.geometry.spacing, method, volume.sha256)
 
 
 def _clipped(table: NDArray[np.uint8], lowest: int) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from gmmlabel.densitometry import Acquisition
 from gmmlabel.histogram import LungHistogram
 from gmmlabel.inspection import Inspection, inspect
 from gmmlabel.lungs import Lungs
+from gmmlabel.mixture import Mixture
 from gmmlabel.regions import RegionMeasures
 from gmmlabel.volume import Volume
 
@@ -79,6 +80,20 @@ def quality_flags(
         *_of_view(shown),
         *_of_scan(Acquisition.of(volume), shown),
         *_of_breath(shown, regions, histogram),
+    )
+
+
+def model_flags(model: Mixture) -> tuple[Flag, ...]:
+    """Warn of a model that was saved although its refit had been refused."""
+    if not model.doubts:
+        return ()
+    return (
+        Flag(
+            "implausible_model",
+            f"The refit of model {model.name} was refused and saved all the same: "
+            f"{'; '.join(model.doubts)}. Its tissues may not be what they are called.",
+            None,
+        ),
     )
 
 

@@ -61,6 +61,7 @@ def fit(
     from dataclasses import replace
     from datetime import UTC, datetime
 
+    from gmmlabel.errors import OutputError
     from gmmlabel.fitting.pool import Weighting, pool_histograms
     from gmmlabel.fitting.prior import named_prior
     from gmmlabel.fitting.refit import ANCHORED, FREE, accept, refit
@@ -70,6 +71,8 @@ def fit(
     from gmmlabel.staging import check_writable, refuse_present
 
     name = model_name_of(out)
+    if out.resolve() in {path.resolve() for path in (Path(prior), *inputs)}:
+        raise OutputError(f"{out}: would write over what the fit is made from; give another --out")
     if not overwrite:
         refuse_present(out.parent, [out.name, out.with_suffix(".md").name])
     check_writable(out.parent)

@@ -30,8 +30,22 @@ class SegmenterName(StrEnum):
     LUNGMASK = "lungmask"
 
 
+class Weights(StrEnum):
+    """Choices of ``--weights``."""
+
+    VOXELS = "voxels"
+    PATIENTS = "patients"
+
+
 DEFAULT_MODEL = "zaffino2021"
 
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...",
+        help="CTs, case folders, histogram files, or folders in which these are.",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Case folder to write.")]
 ModelOption = Annotated[
     str, typer.Option("--model", metavar="NAME|FILE", help="Model by name, or a model file.")
@@ -55,3 +69,21 @@ LungsFile = Annotated[
     Path | None,
     typer.Option("--lungs", metavar="FILE", help="Lung mask to use instead of a segmenter."),
 ]
+WeightsOption = Annotated[
+    Weights, typer.Option("--weights", help="Whether patients count by their voxels, or equally.")
+]
+PriorOption = Annotated[
+    str,
+    typer.Option(
+        "--prior",
+        metavar="NAME|FILE|none",
+        help="Model that the fit is anchored to; none is the published free fit.",
+    ),
+]
+StrengthPatients = Annotated[
+    float, typer.Option(min=0.001, help="What the prior is worth, in patients of the mean size.")
+]
+StrengthVoxels = Annotated[
+    float | None, typer.Option(min=1, help="The same in voxels, instead of patients.")
+]
+DEFAULT_STRENGTH = 10.0

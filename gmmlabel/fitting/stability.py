@@ -223,7 +223,7 @@ class Stability:
         if self.whole.implausible:
             reasons = "; ".join(self.whole.implausible)
             sentences.append(
-                f"The fit to all patients, with which folds are compared, is implausible: {reasons}."
+                f"The fit to all patients, the measure of the folds, is implausible: {reasons}."
             )
         for size in self.sizes:
             if size.patients != self.stable_from:

@@ -142,3 +142,6 @@ def test_nothing_is_written_over_a_model(site: Path, tmp_path: Path) -> None:
     done = gmmlabel("fit", site, "--out", model)
     assert "--overwrite" in one_line(done.stderr)
     assert model.read_text() == "mine"
+    again = gmmlabel("fit", site, "--out", model, "--prior", model, "--overwrite")
+    assert "write over" in one_line(again.stderr)
+    assert model.read_text() == "mine"
