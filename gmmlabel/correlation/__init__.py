@@ -1,0 +1,1 @@
+"""How well the measures of cases agree with the scores that radiologists gave them."""
