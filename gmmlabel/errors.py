@@ -12,6 +12,7 @@ Every message is one line that says what is wrong, with which file, and what to 
     │   └── NoLungsError        no lungs in the volume, or a mask that is not of them
     ├── SegmenterError          a lung segmenter is not installed, failed, or gave no label map
     ├── ModelError              a model file is no model
+    ├── ClusterError            the workers of a cluster cannot do the work
     └── OutputError             the results cannot be written
 """
 
@@ -50,3 +51,7 @@ class ModelError(GmmlabelError):
 
 class OutputError(GmmlabelError):
     """The results cannot be written."""
+
+
+class ClusterError(GmmlabelError):
+    """The workers of a cluster cannot be reached, or cannot do the work."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,13 @@ FORMATS = (*IMAGE_FORMATS, ".zip")
 """Suffixes of the files that can be read."""
 
 
-def read_volume(path: str | Path, *, hu_offset: int = 0) -> Volume:
+def read_volume(
+    path: str | Path,
+    *,
+    hu_offset: int = 0,
+    series: str | None = None,
+    files: Sequence[str] | None = None,
+) -> Volume:
     """Read a chest CT.
 
     Parameters
@@ -28,23 +35,32 @@ def read_volume(path: str | Path, *, hu_offset: int = 0) -> Volume:
         a ``.zip`` of one.
     hu_offset
         Added to every value; -1024 mends an export that lost its rescale intercept.
+    series
+        Series Instance UID of the series to read of a folder or .zip of DICOM files; None takes
+        the axial CT of most slices.
+    files
+        Paths inside the folder, or names inside the .zip, of the only DICOM files to look at;
+        spares the search where they are known.
 
     Raises
     ------
     InputError
-        If the input is missing, damaged, or no CT in Hounsfield units on a straight grid.
+        If the input is missing, damaged, or no CT in Hounsfield units on a straight grid, or the
+        series is not in it.
     """
     path = Path(path)
     start = time.perf_counter()
     name = path.name.lower()
     if path.is_dir():
-        volume = read_dicom_folder(path, hu_offset=hu_offset)
+        volume = read_dicom_folder(path, hu_offset=hu_offset, series=series, files=files)
     elif not path.exists():
         raise UnreadableError(f"{path}: no such file or folder; check the path")
     elif not path.is_file():
         raise UnreadableError(f"{path}: not a file; give a file or the folder of a DICOM series")
     elif name.endswith(".zip"):
-        volume = read_dicom_zip(path, hu_offset=hu_offset)
+        volume = read_dicom_zip(path, hu_offset=hu_offset, series=series, files=files)
+    elif series is not None or files is not None:
+        raise UnreadableError(f"{path}: no folder or .zip, so it holds no series to choose from")
     elif name.endswith(FORMATS):
         volume = _read_file(path, hu_offset)
     else:

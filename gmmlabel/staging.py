@@ -16,6 +16,7 @@ from gmmlabel.errors import OutputError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LITTLE = 1 << 20
+_PREFIX = ".gmmlabel-"
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def staged(folder: Path, names: Sequence[str], *, overwrite: bool = False) -> It
     missing = _missing(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".gmmlabel-", dir=folder) as stage:
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder) as stage:
             try:
                 yield Path(stage)
                 if not overwrite:  # another process may have written here meanwhile
@@ -62,6 +63,15 @@ def staged(folder: Path, names: Sequence[str], *, overwrite: bool = False) -> It
         if isinstance(error, OSError):
             raise _told(folder, error) from error
         raise
+
+
+def clear_stages(folder: Path) -> None:
+    """Remove what processes that were killed while they made files left in a folder.
+
+    No other process may be making files there.
+    """
+    for left in folder.glob(f"{_PREFIX}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def check_writable(folder: Path) -> None:

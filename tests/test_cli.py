@@ -18,7 +18,7 @@ from gmmlabel import cli
 from gmmlabel.case import case_files
 from gmmlabel.cli import options
 from gmmlabel.method import METHODS
-from gmmlabel.mixture import DEFAULT_MODEL
+from gmmlabel.model_files import DEFAULT_MODEL
 from gmmlabel.segmenters import NAMES
 from gmmlabel.writers import FORMATS
 

@@ -4,6 +4,7 @@ import os
 import re
 import time
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import nibabel
@@ -23,8 +24,11 @@ from ct_files import (
     write_nifti,
     write_nrrd,
 )
+from dicom_series import UID, chest, write_series
 
 from gmmlabel.errors import GeometryError, InputError, IntensityError, UnreadableError
+from gmmlabel.formats import dicom
+from gmmlabel.formats.image_file import read_image_file, read_image_header
 from gmmlabel.readers import read_volume
 
 AXIAL = GRIDS["axial"]
@@ -573,6 +577,108 @@ def test_tilted_axes(tmp_path, suffix):
     else:
         write_itk(path, ct(), sheared)
     refused(path, GeometryError, "not at right angles (gantry tilt)", "resample")
+
+
+# One series of many
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A folder and a zip of two series, of 12 and 9 slices."""
+    folder = tmp_path / "study"
+    files = [*write_series(folder, number=4), *write_series(folder / "b", chest(9) + 1, number=5)]
+    with zipfile.ZipFile(tmp_path / "study.zip", "w") as packed:
+        for file in files:
+            packed.write(file, file.relative_to(folder))
+    return folder, tmp_path / "study.zip"
+
+
+def test_a_series_is_chosen_by_its_uid(study):
+    for path in study:
+        smaller = read_volume(path, series=f"{UID}.5")
+        assert np.array_equal(smaller.hu, chest(9) + 1)
+        assert smaller.notes == ()
+        assert np.array_equal(read_volume(path, series=f"{UID}.4").hu, chest())
+        assert np.array_equal(read_volume(path).hu, chest())
+        refused(
+            path, UnreadableError, f"no image of series 1.2 in it; it holds {UID}.4", series="1.2"
+        )
+
+
+def test_only_the_files_that_are_named_are_looked_at(study, monkeypatch):
+    names = [f"b/IM5_{step:04}.dcm" for step in range(9)]
+    looked_at = []
+    read_header = dicom.read_header
+
+    def watched(file, label):
+        looked_at.append(label)
+        return read_header(file, label)
+
+    monkeypatch.setattr(dicom, "read_header", watched)
+    for path in study:
+        looked_at.clear()
+        volume = read_volume(path, series=f"{UID}.5", files=names)
+        assert sorted(looked_at) == names
+        assert np.array_equal(volume.hu, chest(9) + 1)
+        refused(path, UnreadableError, "no image of series", series=f"{UID}.4", files=names)
+
+
+def test_a_file_that_is_gone_is_said(study):
+    refused(study[0], UnreadableError, "'b/gone' cannot be opened (No such file", files=["b/gone"])
+
+
+def test_an_image_file_has_no_series_to_choose_from(write):
+    refused(write(ct()), UnreadableError, "it holds no series to choose from", series="1.2")
+
+
+# The header alone
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS, np.uint8])
+def test_a_header_says_size_and_type_without_the_voxels(write, dtype):
+    path = write(ct().astype(dtype))
+    header = read_image_header(path)
+    assert header.geometry == read_image_file(path)[1]
+    assert header.geometry.size == (14, 12, 10)
+    assert header.dtype == dtype
+
+
+def test_a_header_is_read_of_a_file_that_lost_its_voxels(tmp_path):
+    for suffix in (".nrrd", ".nii", ".mha"):
+        path = FORMATS[suffix](tmp_path / f"ct{suffix}", ct(), AXIAL)
+        path.write_bytes(path.read_bytes()[:-2000])
+        assert read_image_header(path).geometry.size == (14, 12, 10)
+
+
+def test_the_header_of_no_image(tmp_path):
+    path = tmp_path / "ct.nrrd"
+    path.write_text("hello")
+    with pytest.raises(UnreadableError, match=f"{path}: not an NRRD file"):
+        read_image_header(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "endian", "expected"),
+    [
+        ("i2", "little", 4),
+        ("i2", "big", 4),
+        ("u2", "little", 6),
+        ("f4", "big", 12),
+        ("f8", "little", 12),
+    ],
+)
+def test_the_memory_of_a_voxel_grows_with_its_type(tmp_path, dtype, endian, expected):
+    stored = ct(np.dtype(dtype).newbyteorder(">" if endian == "big" else "<"))
+    path = write_nrrd(tmp_path / "ct.nrrd", stored, AXIAL, endian=endian)
+    assert read_image_header(path).voxel_bytes == expected
+
+
+def test_scaling_takes_memory_for_the_values(tmp_path):
+    path = tmp_path / "ct.nii"
+    image = nibabel.Nifti1Image(ct(), np.eye(4))
+    image.header.set_slope_inter(2, -1024)
+    nibabel.save(image, path)
+    assert read_image_header(path).voxel_bytes == 2 + 4 + 4
 
 
 # What is no file

@@ -8,7 +8,11 @@ from typing import Annotated
 
 import typer
 
+from gmmlabel.cli.batch import batch
+from gmmlabel.cli.correlate import correlate
 from gmmlabel.cli.evaluate import evaluate
+from gmmlabel.cli.fit import fit
+from gmmlabel.cli.histogram import histogram
 from gmmlabel.cli.implant import implant
 from gmmlabel.cli.label import demo, label
 from gmmlabel.cli.models import models_app
@@ -22,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (label, demo, evaluate, implant, phantom):
+for _command in (label, demo, batch, fit, histogram, correlate, evaluate, implant, phantom):
     app.command()(_command)
 app.add_typer(models_app, name="models")
 

@@ -9,7 +9,8 @@ import lzma
 import stat
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from errno import ENOSPC
 from pathlib import Path
 from shutil import copyfileobj
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 from gmmlabel.errors import UnreadableError
 from gmmlabel.formats.dicom import read_dicom_files
+from gmmlabel.formats.dicom_header import DicomSlice, scan_header
 from gmmlabel.volume import Volume
 
 MAX_MEMBERS = 20_000
@@ -31,7 +33,13 @@ MAX_RATIO = 1100
 _ENCRYPTED = 0x1  # APPNOTE.TXT 4.4.4, bit 0
 
 
-def read_dicom_zip(archive: Path, *, hu_offset: int = 0) -> Volume:
+def read_dicom_zip(
+    archive: Path,
+    *,
+    hu_offset: int = 0,
+    series: str | None = None,
+    files: Sequence[str] | None = None,
+) -> Volume:
     """Read the chest CT of a .zip of DICOM files.
 
     Parameters
@@ -40,6 +48,10 @@ def read_dicom_zip(archive: Path, *, hu_offset: int = 0) -> Volume:
         The .zip. Folders, links, hidden files and `__MACOSX` in it are passed over.
     hu_offset
         Added to every voxel, in HU; see `Volume.from_stored`.
+    series
+        As of `read_dicom_folder`.
+    files
+        Names, in the archive, of the only members to unpack; None unpacks all.
 
     Returns
     -------
@@ -55,21 +67,60 @@ def read_dicom_zip(archive: Path, *, hu_offset: int = 0) -> Volume:
         As of `read_dicom_folder`.
     """
     with TemporaryDirectory(prefix="gmmlabel-", ignore_cleanup_errors=True) as folder:
-        return read_dicom_files(_unpack(archive, Path(folder)), archive, hu_offset=hu_offset)
+        unpacked = _unpack(archive, Path(folder), files)
+        return read_dicom_files(unpacked, archive, hu_offset=hu_offset, series=series)
 
 
-def _unpack(archive: Path, folder: Path) -> dict[Path, str]:
+def scan_dicom_zip(archive: Path) -> list[DicomSlice]:
+    """Read the headers of the DICOM images in a .zip, without unpacking them.
+
+    Parameters
+    ----------
+    archive
+        The .zip; what is passed over in it is what `read_dicom_zip` passes over.
+
+    Returns
+    -------
+    list of DicomSlice
+        In order of their names; `file` and `label` are the name in the archive.
+
+    Raises
+    ------
+    UnreadableError
+        If it is no zip, is damaged or encrypted.
+    """
+    with _plain_errors(archive), zipfile.ZipFile(archive) as packed:
+        members = _members(packed)
+        _refuse_encrypted(archive, members)
+        found = []
+        for member in members:
+            with packed.open(member) as stream:
+                found.append(scan_header(stream, Path(member.filename), member.filename))
+    return [one for one in found if one is not None]
+
+
+def _unpack(archive: Path, folder: Path, names: Sequence[str] | None) -> dict[Path, str]:
     """Unpack the members that may be images; the file and the name in the archive of each."""
     files = {}
+    with _plain_errors(archive), zipfile.ZipFile(archive) as packed:
+        members = _members(packed)
+        if names is not None:
+            wanted = frozenset(names)
+            members = [member for member in members if member.filename in wanted]
+        _refuse_unsafe(archive, members)
+        for number, member in enumerate(members):
+            file = folder / str(number)
+            with packed.open(member) as source, file.open("xb") as target:
+                copyfileobj(source, target, 1 << 20)
+            files[file] = member.filename
+    return files
+
+
+@contextmanager
+def _plain_errors(archive: Path) -> Iterator[None]:
+    """Say in one line of ours what `zipfile` and the file system raise."""
     try:
-        with zipfile.ZipFile(archive) as packed:
-            members = sorted(filter(_is_file, packed.infolist()), key=lambda one: one.filename)
-            _refuse_unsafe(archive, members)
-            for number, member in enumerate(members):
-                file = folder / str(number)
-                with packed.open(member) as source, file.open("xb") as target:
-                    copyfileobj(source, target, 1 << 20)
-                files[file] = member.filename
+        yield
     except OSError as error:
         todo = "free room for temporary files" if error.errno == ENOSPC else "check the file"
         why = error.strerror or error
@@ -78,7 +129,11 @@ def _unpack(archive: Path, folder: Path) -> dict[Path, str]:
         raise UnreadableError(f"{archive}: {error}; pack it again as a plain .zip") from error
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
         raise UnreadableError(f"{archive}: no .zip or a damaged one; copy it again") from error
-    return files
+
+
+def _members(packed: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Members that may be images, in order of their names."""
+    return sorted(filter(_is_file, packed.infolist()), key=lambda one: one.filename)
 
 
 def _is_file(member: zipfile.ZipInfo) -> bool:
@@ -93,8 +148,7 @@ def _refuse_unsafe(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
         raise UnreadableError(
             f"{archive}: {len(members)} files, more than {MAX_MEMBERS}; pack one series only"
         )
-    if any(member.flag_bits & _ENCRYPTED for member in members):
-        raise UnreadableError(f"{archive}: encrypted; pack it again without a password")
+    _refuse_encrypted(archive, members)
     total = sum(member.file_size for member in members)
     if total > MAX_BYTES:
         raise UnreadableError(
@@ -107,3 +161,8 @@ def _refuse_unsafe(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
                 f"{archive}: {member.filename!r} is packed more than {MAX_RATIO} times, which no "
                 "image is; pack the images only"
             )
+
+
+def _refuse_encrypted(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
+    if any(member.flag_bits & _ENCRYPTED for member in members):
+        raise UnreadableError(f"{archive}: encrypted; pack it again without a password")

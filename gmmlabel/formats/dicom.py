@@ -39,35 +39,46 @@ _HEAVIEST_HU = np.iinfo(np.int16).max
 
 
 @dataclass(frozen=True)
-class _Stack:
+class Stack:
     """The slices of one series that are of one kind and cut alike."""
 
     slices: tuple[DicomSlice, ...]
 
     @property
     def count(self) -> int:
+        """Number of images; that of frames, where one image has several."""
         return sum(one.size[2] for one in self.slices)
 
     @property
     def fault(self) -> str | None:
+        """Why the slices cannot be a volume, in words for a note, or None."""
         few = f"fewer than {MIN_SLICES}" if self.count < MIN_SLICES else None
         return self.slices[0].fault or few
 
     @property
     def place(self) -> tuple[float, str]:
+        """Where the series stands among others: by its number, then by its UID."""
         first = self.slices[0]
         return (inf if first.number is None else first.number, first.series)
 
     @property
     def name(self) -> str:
+        """What to call the series in messages; no name of a patient is in it."""
         number = self.slices[0].number
         return "a series without number" if number is None else f"series {number}"
 
     def told(self, why: str) -> str:
+        """Say in few words what the stack is, and why it was not taken."""
         return f"{self.name} ({self.count} slice{'s' if self.count > 1 else ''}, {why})"
 
 
-def read_dicom_folder(folder: Path, *, hu_offset: int = 0) -> Volume:
+def read_dicom_folder(
+    folder: Path,
+    *,
+    hu_offset: int = 0,
+    series: str | None = None,
+    files: Sequence[str] | None = None,
+) -> Volume:
     """Read the chest CT of a folder of DICOM files.
 
     Parameters
@@ -77,25 +88,33 @@ def read_dicom_folder(folder: Path, *, hu_offset: int = 0) -> Volume:
         files that are no DICOM images are passed over.
     hu_offset
         Added to every voxel, in HU; see `Volume.from_stored`.
+    series
+        Series Instance UID of the only series to read; None takes the CT of most slices.
+    files
+        Paths, inside the folder, of the only files to read; None searches the folder.
 
     Returns
     -------
     Volume
-        The axial CT of most slices; `notes` name every other series.
+        The axial CT of most slices; `notes` name every other one that could have been read.
 
     Raises
     ------
     UnreadableError
-        If there is no folder or no DICOM image, an image is damaged, or the CT is multi-frame.
+        If there is no folder, no DICOM image or no such series, an image is damaged, or the CT is
+        multi-frame.
     GeometryError
         If no axial CT has enough slices, or its slices are not evenly and squarely stacked.
     IntensityError
         If no image is a CT, or the voxels are not Hounsfield units.
     """
-    return read_dicom_files(_files_below(folder), folder, hu_offset=hu_offset)
+    found = _files_below(folder) if files is None else {folder / name: name for name in files}
+    return read_dicom_files(found, folder, hu_offset=hu_offset, series=series)
 
 
-def read_dicom_files(files: Mapping[Path, str], source: Path, *, hu_offset: int = 0) -> Volume:
+def read_dicom_files(
+    files: Mapping[Path, str], source: Path, *, hu_offset: int = 0, series: str | None = None
+) -> Volume:
     """Read the chest CT of some DICOM files.
 
     Parameters
@@ -105,14 +124,15 @@ def read_dicom_files(files: Mapping[Path, str], source: Path, *, hu_offset: int 
     source
         Folder or archive that the files are of: the start of every message, and the name of the
         volume.
-    hu_offset
+    hu_offset, series
         As of `read_dicom_folder`, which says what is returned and raised.
     """
     try:
         # GDCM lets go of the interpreter: two threads halve the time of JPEG and of raw slices.
         with quiet_itk(), ThreadPoolExecutor(min(_MAX_THREADS, thread_count())) as pool:
             headers = list(pool.map(read_header, files, files.values()))
-            chosen, notes = _choose(_stack([header for header in headers if header is not None]))
+            images = [header for header in headers if header is not None]
+            chosen, notes = _choose(stack_slices(_of_series(images, series)))
             slices, geometry = arrange(chosen.slices)
             stored = np.empty(geometry.size[::-1], np.int16)
             digests = list(pool.map(_read_pixels, slices, stored))
@@ -150,6 +170,18 @@ def _files_below(folder: Path) -> dict[Path, str]:
     return files
 
 
+def _of_series(images: Sequence[DicomSlice], series: str | None) -> list[DicomSlice]:
+    """Take the images of a series, or all if it is None."""
+    of_series = [image for image in images if series is None or image.series == series]
+    if images and not of_series:
+        others = sorted({image.series or "one without UID" for image in images})
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise UnreadableError(
+            f"no image of series {series} in it; it holds {', '.join(others[:3])}{more}"
+        )
+    return of_series
+
+
 def _passed_over(labels: Iterable[str], headers: Sequence[DicomSlice | None]) -> tuple[str, ...]:
     """Note the files that are named like DICOM and hold no image: a copy may have failed."""
     pairs = zip(labels, headers, strict=True)
@@ -164,8 +196,19 @@ def _common(values: Iterable[T]) -> T | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _stack(slices: Sequence[DicomSlice]) -> list[_Stack]:
-    """Part the slices by series, kind and cut, and drop second copies of an image."""
+def stack_slices(slices: Sequence[DicomSlice]) -> list[Stack]:
+    """Part slices by series, kind and cut, and drop second copies of an image.
+
+    Parameters
+    ----------
+    slices
+        Of any number of series.
+
+    Returns
+    -------
+    list of Stack
+        In the order in which the first slice of each comes.
+    """
     seen = set()
     kinds: dict[tuple[Any, ...], list[list[DicomSlice]]] = {}
     for one in slices:
@@ -181,10 +224,10 @@ def _stack(slices: Sequence[DicomSlice]) -> list[_Stack]:
                 break
         else:
             stacks.append([one])
-    return [_Stack(tuple(stack)) for stacks in kinds.values() for stack in stacks]
+    return [Stack(tuple(stack)) for stacks in kinds.values() for stack in stacks]
 
 
-def _choose(stacks: Sequence[_Stack]) -> tuple[_Stack, tuple[str, ...]]:
+def _choose(stacks: Sequence[Stack]) -> tuple[Stack, tuple[str, ...]]:
     """Take the axial CT of most slices; a note on each of the others."""
     stacks = sorted(stacks, key=lambda stack: stack.place)
     chosen = max((one for one in stacks if not one.fault), key=lambda one: one.count, default=None)
@@ -200,7 +243,7 @@ def _choose(stacks: Sequence[_Stack]) -> tuple[_Stack, tuple[str, ...]]:
     return chosen, tuple(notes)
 
 
-def _no_axial_ct(stacks: Sequence[_Stack]) -> InputError:
+def _no_axial_ct(stacks: Sequence[Stack]) -> InputError:
     if not stacks:
         return UnreadableError("no DICOM image in it; give a folder or .zip of one CT series")
     modalities = sorted({stack.slices[0].modality for stack in stacks})

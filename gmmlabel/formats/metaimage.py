@@ -3,6 +3,7 @@
 The header is read here, not by ITK, whose MetaIO prints what it finds wrong.
 """
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmlabel.errors import GeometryError, UnreadableError
-from gmmlabel.formats.stored import inflated, one_volume, read_voxels
+from gmmlabel.formats.stored import ImageHeader, inflated, one_volume, read_voxels
 from gmmlabel.volume import Geometry
 
 _LONGEST_HEADER = 1 << 20
@@ -53,33 +54,42 @@ def read_metaimage(path: Path) -> tuple[NDArray[Any], Geometry]:
         is raised as zlib finds it, and a number that is none as a ValueError.
     """
     with path.open("rb") as file:
-        head = file.read(_LONGEST_HEADER)
-        last = re.search(rb"^ElementDataFile *[=:] *(.*?)[ \r]*\n", head, re.MULTILINE)
-        if not last:
-            raise UnreadableError("not a MetaImage, or a truncated one; get the file again")
-        fields = _fields(head[: last.start()].decode("latin-1"))
-        if last[1] != b"LOCAL" or fields.get("HeaderSize", "0") != "0":
-            raise UnreadableError(
-                "the header names another file for its voxels, or a place in it; "
-                "save the image as one plain file"
-            )
-        geometry = _geometry(fields)
-        dtype = _TYPES.get(fields.get("ElementType", ""))
-        if dtype is None or not _is_true(fields, "BinaryData"):
-            raise UnreadableError(
-                "the voxels are no binary numbers; save the image in binary form, as int16"
-            )
-        file.seek(last.end())
-        deflated = _is_true(fields, "CompressedData")
-        big = _is_true(fields, "BinaryDataByteOrderMSB", "ElementByteOrderMSB")
-        voxels = read_voxels(
-            path,
-            inflated(file) if deflated else file,
-            geometry.size,
-            np.dtype(dtype).newbyteorder(">" if big else "<"),
-            deflated=deflated,
+        header = read_metaimage_header(file)
+        voxels = read_voxels(path, inflated(file) if header.deflated else file, header)
+        return voxels, header.geometry
+
+
+def read_metaimage_header(file: io.BufferedReader) -> ImageHeader:
+    """Read the header of a ``.mha`` file.
+
+    Parameters
+    ----------
+    file
+        The file, open; is left at the first voxel. `read_metaimage` says what is raised.
+    """
+    head = file.read(_LONGEST_HEADER)
+    last = re.search(rb"^ElementDataFile *[=:] *(.*?)[ \r]*\n", head, re.MULTILINE)
+    if not last:
+        raise UnreadableError("not a MetaImage, or a truncated one; get the file again")
+    fields = _fields(head[: last.start()].decode("latin-1"))
+    if last[1] != b"LOCAL" or fields.get("HeaderSize", "0") != "0":
+        raise UnreadableError(
+            "the header names another file for its voxels, or a place in it; "
+            "save the image as one plain file"
         )
-        return voxels, geometry
+    geometry = _geometry(fields)
+    dtype = _TYPES.get(fields.get("ElementType", ""))
+    if dtype is None or not _is_true(fields, "BinaryData"):
+        raise UnreadableError(
+            "the voxels are no binary numbers; save the image in binary form, as int16"
+        )
+    file.seek(last.end())
+    big = _is_true(fields, "BinaryDataByteOrderMSB", "ElementByteOrderMSB")
+    return ImageHeader(
+        geometry,
+        np.dtype(dtype).newbyteorder(">" if big else "<"),
+        _is_true(fields, "CompressedData"),
+    )
 
 
 def _fields(head: str) -> dict[str, str]:

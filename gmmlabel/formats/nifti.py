@@ -16,7 +16,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from gmmlabel.errors import GeometryError, UnreadableError
-from gmmlabel.formats.stored import inflated, one_volume, read_voxels
+from gmmlabel.formats.stored import ImageHeader, inflated, one_volume, read_voxels
 from gmmlabel.volume import Geometry
 
 _LPS = np.diag([-1.0, -1.0, 1.0])
@@ -45,19 +45,45 @@ def read_nifti(path: Path) -> tuple[NDArray[Any], Geometry]:
         If the header is none, or states no grid of one 3-D volume. Damage that nibabel or zlib
         finds is raised as they do.
     """
-    deflated = path.name.lower().endswith(".gz")
     with _plain_errors(), path.open("rb") as packed:
-        file = inflated(packed) if deflated else packed
-        header = _read_header(file)
-        code = int(header["datatype"])
-        dtype = header.get_data_dtype() if code in nibabel.nifti1.data_type_codes.code else None
-        if dtype is None or dtype.kind not in "iuf":
-            raise UnreadableError(
-                f"voxels of type {code}, not numbers (colours or complex); export the CT itself"
-            )
-        geometry = _geometry(header)
-        voxels = read_voxels(path, file, geometry.size, dtype, deflated=deflated)
-    return _scaled(voxels, *header.get_slope_inter()), geometry
+        file, said, header = _open(packed)
+        stored = read_voxels(path, file, header)
+        if header.scaled is None:
+            return stored, header.geometry
+        slope, intercept = said.get_slope_inter()
+    values = stored.astype(header.scaled)
+    values *= slope
+    values += intercept
+    return values, header.geometry
+
+
+def read_nifti_header(file: io.BufferedReader) -> ImageHeader:
+    """Read the header of a ``.nii`` or ``.nii.gz`` file.
+
+    Parameters
+    ----------
+    file
+        The file, open. `read_nifti` says what is raised.
+    """
+    with _plain_errors():
+        return _open(file)[2]
+
+
+def _open(packed: io.BufferedReader) -> tuple[io.BufferedReader, Any, ImageHeader]:
+    """Read the header; the file, inflated, at its first voxel, and the header as nibabel has it."""
+    deflated = packed.name.lower().endswith(".gz")
+    file = inflated(packed) if deflated else packed
+    said = _read_header(file)
+    code = int(said["datatype"])
+    dtype = said.get_data_dtype() if code in nibabel.nifti1.data_type_codes.code else None
+    if dtype is None or dtype.kind not in "iuf":
+        raise UnreadableError(
+            f"voxels of type {code}, not numbers (colours or complex); export the CT itself"
+        )
+    as_stored = said.get_slope_inter() in ((None, None), (1, 0))
+    # exact for 16 bits
+    scaled = None if as_stored else np.result_type(dtype.newbyteorder("="), np.float32)
+    return file, said, ImageHeader(_geometry(said), dtype, deflated, scaled)
 
 
 @contextmanager
@@ -114,12 +140,3 @@ def _geometry(header: Any) -> Geometry:
         tuple((axes / lengths).ravel().tolist()),
         header.binaryblock if header.sizeof_hdr == nibabel.Nifti1Header.sizeof_hdr else None,
     )
-
-
-def _scaled(stored: NDArray[Any], slope: float | None, intercept: float | None) -> NDArray[Any]:
-    if slope is None or (slope, intercept) == (1, 0):
-        return stored
-    values = stored.astype(np.result_type(stored, np.float32))  # exact for 16 bits
-    values *= slope
-    values += intercept
-    return values

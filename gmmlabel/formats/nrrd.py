@@ -1,5 +1,6 @@
 """Reading NRRD: https://teem.sourceforge.net/nrrd/format.html."""
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from gmmlabel.errors import GeometryError, UnreadableError
-from gmmlabel.formats.stored import inflated, one_volume, read_voxels
+from gmmlabel.formats.stored import ImageHeader, inflated, one_volume, read_voxels
 from gmmlabel.volume import Geometry
 
 _GRID_FIELDS = ("space", "space dimension", "space units", "space directions", "space origin")
@@ -38,35 +39,41 @@ def read_nrrd(path: Path) -> tuple[NDArray[Any], Geometry]:
         that ITK or zlib finds is raised as they do.
     """
     with path.open("rb") as file:
-        head = file.read(_LONGEST_HEADER)
-        end = re.search(rb"\r?\n\r?\n", head)
-        if not (head.startswith(b"NRRD") and end):
-            raise UnreadableError("not an NRRD file, or a truncated one; get the file again")
-        lines = re.split(r"[\r\n]+", head[: end.start()].decode("latin-1"))
-        fields = _fields(lines)
-        _check_fields(fields)
-        grid = "\n".join(line for line in lines if _name(line) in _GRID_FIELDS)
-        # Vectors of four axes are no lines for a label map, which has three.
-        kept = grid.encode("latin-1") if grid and fields.get("dimension") == "3" else None
-        geometry, dtype = _ask_itk(path, kept)
-        file.seek(end.end())
-        deflated = fields["encoding"].lower() != "raw"
-        big = fields.get("endian", "").lower() == "big"
-        voxels = read_voxels(
-            path,
-            inflated(file) if deflated else file,
-            geometry.size,
-            dtype.newbyteorder(">" if big else "<"),
-            deflated=deflated,
-        )
-        return voxels, geometry
+        header = read_nrrd_header(file)
+        voxels = read_voxels(path, inflated(file) if header.deflated else file, header)
+        return voxels, header.geometry
 
 
-def _ask_itk(path: Path, grid: bytes | None) -> tuple[Geometry, np.dtype[Any]]:
+def read_nrrd_header(file: io.BufferedReader) -> ImageHeader:
+    """Read the header of a ``.nrrd`` file.
+
+    Parameters
+    ----------
+    file
+        The file, open; is left at the first voxel. `read_nrrd` says what is raised.
+    """
+    head = file.read(_LONGEST_HEADER)
+    end = re.search(rb"\r?\n\r?\n", head)
+    if not (head.startswith(b"NRRD") and end):
+        raise UnreadableError("not an NRRD file, or a truncated one; get the file again")
+    lines = re.split(r"[\r\n]+", head[: end.start()].decode("latin-1"))
+    fields = _fields(lines)
+    _check_fields(fields)
+    grid = "\n".join(line for line in lines if _name(line) in _GRID_FIELDS)
+    # Vectors of four axes are no lines for a label map, which has three.
+    kept = grid.encode("latin-1") if grid and fields.get("dimension") == "3" else None
+    geometry, dtype = _ask_itk(file.name, kept)
+    file.seek(end.end())
+    big = fields.get("endian", "").lower() == "big"
+    deflated = fields["encoding"].lower() != "raw"
+    return ImageHeader(geometry, dtype.newbyteorder(">" if big else "<"), deflated)
+
+
+def _ask_itk(path: str, grid: bytes | None) -> tuple[Geometry, np.dtype[Any]]:
     """Ask ITK, which knows all spaces of NRRD, for the grid in LPS and the type of the voxels."""
     reader = sitk.ImageFileReader()
     reader.SetImageIO("NrrdImageIO")
-    reader.SetFileName(str(path))
+    reader.SetFileName(path)
     reader.ReadImageInformation()
     size = one_volume(reader.GetSize(), reader.GetNumberOfComponents())
     direction = np.reshape(reader.GetDirection(), (len(reader.GetSize()),) * 2)[:3, :3]

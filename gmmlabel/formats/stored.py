@@ -6,6 +6,7 @@ read here. What a header claims is held against the size of the file before memo
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from isal.igzip_lib import IsalError
 from numpy.typing import NDArray
 
 from gmmlabel.errors import GeometryError, UnreadableError
+from gmmlabel.volume import Geometry
 
 MAX_VOXELS = 2**31
 """More voxels than this (2048 slices of 1024 x 1024) are taken for a damaged header."""
@@ -24,6 +26,38 @@ _MOST_DEFLATED = 1032  # deflate makes nothing smaller than to 1/1032 of its siz
 _ZLIB_OR_GZIP = 47  # of decompressobj: whichever header is there
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What the header of an image file says of its voxels.
+
+    Parameters
+    ----------
+    geometry
+        The grid.
+    dtype
+        Type of the voxels, in the byte order of the file.
+    deflated
+        Whether the file is compressed.
+    scaled
+        Type of the values if the voxels are multiplied and shifted to get them, or None.
+    """
+
+    geometry: Geometry
+    dtype: np.dtype[Any]
+    deflated: bool
+    scaled: np.dtype[Any] | None = None
+
+    @property
+    def voxel_bytes(self) -> int:
+        """Most memory that a voxel takes until it stands in a `Volume`, in bytes."""
+        stored = self.dtype.itemsize
+        turned = 0 if self.dtype.isnative else stored
+        values = max(turned, self.scaled.itemsize if self.scaled else 0)
+        if self.dtype.newbyteorder("=") == np.int16 and not self.scaled:
+            return stored + max(values, 2)  # the volume is a view, or a copy in other axes
+        return stored + values + 4  # int16 beside it, and a copy of that in other axes
 
 
 def one_volume(size: Sequence[int], values: int = 1) -> tuple[int, int, int]:
@@ -91,14 +125,7 @@ class _Inflated(io.RawIOBase):
                 return len(part)
 
 
-def read_voxels(
-    path: Path,
-    file: io.BufferedReader,
-    size: tuple[int, int, int],
-    dtype: np.dtype[Any],
-    *,
-    deflated: bool,
-) -> NDArray[Any]:
+def read_voxels(path: Path, file: io.BufferedReader, header: ImageHeader) -> NDArray[Any]:
     """Read the voxels of a file.
 
     Parameters
@@ -106,13 +133,9 @@ def read_voxels(
     path
         The file, of which the size is asked.
     file
-        The same, open, and at the first voxel; inflated if `deflated`.
-    size
-        Voxels along each stored axis, first axis fastest.
-    dtype
-        Type of the voxels, in the byte order of the file.
-    deflated
-        Whether the file is compressed.
+        The same, open, and at the first voxel; inflated if it is compressed.
+    header
+        What it says of its voxels.
 
     Returns
     -------
@@ -126,6 +149,7 @@ def read_voxels(
     EOFError, ValueError
         If it ends before its last voxel, or its checksum is wrong.
     """
+    size, dtype, deflated = header.geometry.size, header.dtype, header.deflated
     claimed = prod(size) * dtype.itemsize
     held = path.stat().st_size
     room = held * _MOST_DEFLATED if deflated else held - file.tell()

@@ -1,0 +1,1 @@
+"""Many CTs: found, named, labelled and summed up."""

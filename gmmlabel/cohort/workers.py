@@ -1,0 +1,121 @@
+"""Processes that label cases: on this machine, or those of a Dask cluster."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import Protocol, Self
+
+from gmmlabel.cohort.labelling import CaseTask, Labelled, label_case
+from gmmlabel.cohort.summary import Failure
+
+
+class Workers(Protocol):
+    """What cases are sent to."""
+
+    @property
+    def slots(self) -> int:
+        """How many cases may be under way at once."""
+
+    @property
+    def memory(self) -> int | None:
+        """Memory for all cases that are under way, in bytes; None if each worker has its own."""
+
+    @property
+    def crashes(self) -> tuple[type[BaseException], ...]:
+        """What the future of a case raises if its worker died."""
+
+    def submit(self, task: CaseTask) -> "Future[Labelled | Failure]":
+        """Send a case."""
+
+    def restart(self) -> None:
+        """Go on after a crash."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class LocalWorkers:
+    """Processes on this machine; a context manager, which ends them.
+
+    Parameters
+    ----------
+    count
+        How many processes.
+    cores
+        Cores for all of them: each uses its share, so that threads do not fight.
+    memory
+        Memory for all of them, in bytes.
+    """
+
+    crashes: tuple[type[BaseException], ...] = (BrokenProcessPool,)
+
+    def __init__(self, count: int, cores: int, memory: int) -> None:
+        self.slots = count
+        self.memory = memory
+        self._threads = max(1, cores // count)
+        # A copy of a process that has threads may deadlock; one of a server without does not.
+        method = "spawn" if sys.platform in {"win32", "darwin"} else "forkserver"
+        self._context = multiprocessing.get_context(method)
+        if method == "forkserver":
+            self._context.set_forkserver_preload([__name__])
+        self._executor = self._start()
+
+    def submit(self, task: CaseTask) -> "Future[Labelled | Failure]":
+        """Send a case."""
+        try:
+            return self._executor.submit(label_case, task)
+        except BrokenProcessPool as error:
+            broken: Future[Labelled | Failure] = Future()
+            broken.set_exception(error)
+            return broken
+
+    def restart(self) -> None:
+        """Start other processes in the place of those that died."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor = self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # Python 3.14 has kill_workers() for this.
+        processes = list((self._executor._processes or {}).values())  # noqa: SLF001
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes if kind else ():
+            process.kill()
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self.slots, self._context, initializer=_begin, initargs=(self._threads,)
+        )
+
+
+def _begin(threads: int) -> None:
+    """Begin a worker: it leaves Ctrl-C to its parent, and does not outlive it."""
+    os.environ["GMMLABEL_THREADS"] = str(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
