@@ -67,21 +67,27 @@ def batch(
     place = str(named.resolve()) if named.suffix and named.is_file() else model
     settings = Settings(place, mixture.sha256, METHODS[method], form.value)
     signal.signal(signal.SIGTERM, _stop)
-    with only_batch(out):
-        with telling(f"Looking for CTs in {inputs[0]}"):
-            plan = plan_batch(inputs, out, settings, overwrite=overwrite)
-        memory = None if scheduler else available_bytes()
-        with (
-            following(len(plan.tasks), plan.finished, quiet=quiet) as progress,
-            _workers(plan, workers, scheduler, memory) as sent_to,
-        ):
-            tally = run_batch(
-                plan,
-                sent_to,
-                case_memory=memory,
-                started=progress.started,
-                ended=progress.ended,
-            )
+    try:
+        with only_batch(out):
+            with telling(f"Looking for CTs in {inputs[0]}"):
+                plan = plan_batch(inputs, out, settings, overwrite=overwrite)
+            memory = None if scheduler else available_bytes()
+            with (
+                following(len(plan.tasks), plan.finished, quiet=quiet) as progress,
+                _workers(plan, workers, scheduler, memory) as sent_to,
+            ):
+                tally = run_batch(
+                    plan,
+                    sent_to,
+                    case_memory=memory,
+                    started=progress.started,
+                    ended=progress.ended,
+                )
+    except KeyboardInterrupt:
+        typer.echo(
+            f"gmmlabel: error: {out}: stopped; run the same command again to go on", err=True
+        )
+        raise typer.Exit(1) from None
     if as_json:
         print_json(_document(tally, out))
     else:

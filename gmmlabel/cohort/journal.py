@@ -17,6 +17,8 @@ from gmmlabel.case import MAPS, RESULT, case_files
 from gmmlabel.cohort.finding import FoundCT
 from gmmlabel.cohort.labelling import Settings, matches
 
+_NAMES = ("utf-8", "surrogateescape")  # what names of files are made of
+
 JOURNAL = "batch.jsonl"
 """Name of the journal in the folder of the cohort."""
 
@@ -75,13 +77,13 @@ class Journal:
 
 
 def source_of(ct: FoundCT) -> str:
-    """Tell a CT from every other one."""
-    return "\0".join([str(ct.source), ct.series or "", *([] if ct.series else ct.files)])
+    """Hash by which a CT is told from every other one."""
+    return hashlib.sha256("\0".join([str(ct.source), *ct.files]).encode(*_NAMES)).hexdigest()
 
 
 def state_of(ct: FoundCT) -> str:
     """Hash sizes and times of the files of a CT."""
-    digest = hashlib.sha256(source_of(ct).encode("utf-8", "surrogateescape"))
+    digest = hashlib.sha256(source_of(ct).encode())
     for path in ct.paths:
         try:
             told = path.stat()

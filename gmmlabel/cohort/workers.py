@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
@@ -56,13 +57,22 @@ class LocalWorkers:
         Cores for all of them: each uses its share, so that threads do not fight.
     memory
         Memory for all of them, in bytes.
+    label
+        What each does with a case; can be imported by its name.
     """
 
     crashes: tuple[type[BaseException], ...] = (BrokenProcessPool,)
 
-    def __init__(self, count: int, cores: int, memory: int) -> None:
+    def __init__(
+        self,
+        count: int,
+        cores: int,
+        memory: int,
+        label: Callable[[CaseTask], Labelled | Failure] = label_case,
+    ) -> None:
         self.slots = count
         self.memory = memory
+        self._label = label
         self._threads = max(1, cores // count)
         # A copy of a process that has threads may deadlock; one of a server without does not.
         method = "spawn" if sys.platform in {"win32", "darwin"} else "forkserver"
@@ -74,7 +84,7 @@ class LocalWorkers:
     def submit(self, task: CaseTask) -> "Future[Labelled | Failure]":
         """Send a case."""
         try:
-            return self._executor.submit(label_case, task)
+            return self._executor.submit(self._label, task)
         except BrokenProcessPool as error:
             broken: Future[Labelled | Failure] = Future()
             broken.set_exception(error)
