@@ -17,6 +17,7 @@ from gmmlabel.cli.implant import implant
 from gmmlabel.cli.label import demo, label
 from gmmlabel.cli.models import models_app
 from gmmlabel.cli.phantom import phantom
+from gmmlabel.cli.stability import stability
 
 app = typer.Typer(
     name="gmmlabel",
@@ -26,7 +27,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (label, demo, batch, fit, histogram, correlate, evaluate, implant, phantom):
+for _command in (
+    label,
+    demo,
+    batch,
+    fit,
+    histogram,
+    stability,
+    correlate,
+    evaluate,
+    implant,
+    phantom,
+):
     app.command()(_command)
 app.add_typer(models_app, name="models")
 

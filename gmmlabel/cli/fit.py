@@ -58,13 +58,12 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Refit the mixture to other patients, and save it as a model."""
-    from dataclasses import replace
     from datetime import UTC, datetime
 
     from gmmlabel.errors import OutputError
     from gmmlabel.fitting.pool import Weighting, pool_histograms
     from gmmlabel.fitting.prior import named_prior
-    from gmmlabel.fitting.refit import ANCHORED, FREE, accept, refit
+    from gmmlabel.fitting.refit import accept, fit_method, refit
     from gmmlabel.gathering import gather_histograms
     from gmmlabel.method import METHODS
     from gmmlabel.model_files import model_name_of, write_model
@@ -82,13 +81,12 @@ def fit(
     for label in pool.duplicates:
         typer.echo(f"gmmlabel: {label}: left out, the same input was there before", err=True)
     known = named_prior(prior, pool, patients=strength_patients, voxels=strength_voxels)
-    usual = ANCHORED if known else FREE
-    numbers = replace(
-        usual,
+    numbers = fit_method(
+        anchored=known is not None,
         starts=starts,
         seed=seed,
-        tolerance=usual.tolerance if tolerance is None else tolerance,
-        iterations=iterations or usual.iterations,
+        tolerance=tolerance,
+        iterations=iterations,
     )
     with telling("Fitting"):
         fitted = refit(pool, name, prior=known, method=numbers)

@@ -69,13 +69,13 @@ def stability(
     as_json: AsJson = False,
 ) -> None:
     """Fit the mixture to folds of growing size, and say from which on it is stable."""
-    from dataclasses import replace
     from functools import partial
 
+    from gmmlabel.fitting.folds import Experiment
     from gmmlabel.fitting.pool import Weighting
     from gmmlabel.fitting.prior import named_prior
-    from gmmlabel.fitting.refit import ANCHORED, FREE
-    from gmmlabel.fitting.stability import Experiment, measure_stability
+    from gmmlabel.fitting.refit import fit_method
+    from gmmlabel.fitting.stability import measure_stability
     from gmmlabel.gathering import gather_histograms
     from gmmlabel.method import METHODS
     from gmmlabel.pages.stability_page import PAGE, STABILITY_FILES, write_stability
@@ -83,13 +83,12 @@ def stability(
 
     experiment = Experiment(_numbers(sizes), draws, seed, within, Weighting(weights.value))
     anchor = partial(named_prior, prior, patients=strength_patients, voxels=strength_voxels)
-    usual = FREE if prior == "none" else ANCHORED
-    numbers = replace(
-        usual,
+    numbers = fit_method(
+        anchored=prior != "none",
         starts=starts,
         seed=seed,
-        tolerance=usual.tolerance if tolerance is None else tolerance,
-        iterations=iterations or usual.iterations,
+        tolerance=tolerance,
+        iterations=iterations,
     )
     if not overwrite:
         refuse_present(out, STABILITY_FILES)

@@ -1,4 +1,4 @@
-"""How much memory a case takes, how much there is, and so how many workers.
+"""How much memory a case takes, how much there is, and so what fits.
 
 Figures are of ``/usr/bin/time`` on ``gmmlabel label``, see ``docs/finding.md``.
 """
@@ -91,26 +91,6 @@ def check_fits(ct: FoundCT, memory: int) -> None:
             f"{ct.source}: {size} voxels take about {case_bytes(ct) / 1e9:.1f} GB of memory, and "
             f"{memory / 1e9:.1f} GB are there; free some, or label it on a larger machine"
         )
-
-
-def workers_that_fit(cores: int, memory: int, largest: int) -> int:
-    """Count the workers that may label at the same time.
-
-    Parameters
-    ----------
-    cores
-        As many as there are at most.
-    memory
-        Memory for all of them, in bytes.
-    largest
-        Peak of the largest case, in bytes.
-
-    Returns
-    -------
-    int
-        0 if not even one case of this size fits.
-    """
-    return min(cores, memory // largest)
 
 
 def available_bytes() -> int:

@@ -111,11 +111,9 @@ def pool_histograms(
     seen: set[str] = set()
     duplicates: list[str] = []
     for label, histogram in histograms:
-        if histogram.input_sha256 in seen:
+        if _seen(histogram, seen):
             duplicates.append(label)
             continue
-        if histogram.input_sha256:
-            seen.add(histogram.input_sha256)
         if first is None:
             first, sums = (label, histogram), np.zeros_like(histogram.counts)
         _check_same_method(first, (label, histogram))
@@ -129,6 +127,43 @@ def pool_histograms(
     return Pool(
         first[1].first_hu, counts, cases, voxels, first[1].method, weighting, tuple(duplicates)
     )
+
+
+def distinct(
+    histograms: Iterable[tuple[str, LungHistogram]],
+) -> tuple[list[tuple[str, LungHistogram]], tuple[str, ...]]:
+    """Hold histograms, and leave out those that `pool_histograms` leaves out.
+
+    Parameters
+    ----------
+    histograms
+        What to call each, and the histogram.
+
+    Returns
+    -------
+    kept
+        The first of each input.
+    duplicates
+        What the others are called.
+    """
+    kept: list[tuple[str, LungHistogram]] = []
+    seen: set[str] = set()
+    duplicates: list[str] = []
+    for label, histogram in histograms:
+        if _seen(histogram, seen):
+            duplicates.append(label)
+        else:
+            kept.append((label, histogram))
+    return kept, tuple(duplicates)
+
+
+def _seen(histogram: LungHistogram, seen: set[str]) -> bool:
+    """Whether the input of a histogram was there before; remembers it."""
+    known = histogram.input_sha256
+    if known is None or known not in seen:
+        seen.update([known] if known else [])
+        return False
+    return True
 
 
 def _parts(histogram: LungHistogram) -> NDArray[np.int64]:

@@ -49,6 +49,24 @@ FREE = FitMethod(tolerance=1e-3, iterations=100)
 """Of a fit without a prior, as published."""
 
 
+def fit_method(
+    *,
+    anchored: bool,
+    starts: int = 6,
+    seed: int = 0,
+    tolerance: float | None = None,
+    iterations: int | None = None,
+) -> FitMethod:
+    """Fill in the usual numbers of a fit, with a prior or without, where None is given."""
+    usual = ANCHORED if anchored else FREE
+    return FitMethod(
+        starts,
+        usual.tolerance if tolerance is None else tolerance,
+        usual.iterations if iterations is None else iterations,
+        seed,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Refit:
     """A fitted mixture and what to know of it.

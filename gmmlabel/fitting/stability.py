@@ -1,26 +1,17 @@
-"""How the fitted mixture moves with the number of patients that it is fitted to.
+"""How the fitted mixture moves with the number of patients that it is fitted to."""
 
-Patients are drawn at random into folds of growing size, and the mixture is fitted to each fold, as
-in Zaffino et al. 2021, Bioengineering 8(2):26: folds of 10, 20, 30, ... patients, three of each.
-"""
-
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from gmmlabel.errors import InputError
-from gmmlabel.fitting.pool import Pool, Weighting, pool_histograms
-from gmmlabel.fitting.prior import Prior
-from gmmlabel.fitting.refit import ANCHORED, FREE, FitMethod, refit
+from gmmlabel.fitting.folds import Experiment, Fold, PriorOf, fit_folds
+from gmmlabel.fitting.pool import distinct, pool_histograms
+from gmmlabel.fitting.refit import ANCHORED, FREE, FitMethod
 from gmmlabel.histogram import LungHistogram
-from gmmlabel.mixture import Mixture
 from gmmlabel.tissues import Tissue
-
-SIZE_STEP = 10
-"""Fold sizes are multiples of it unless they are given."""
 
 PARAMETERS = ("mean_hu", "sd_hu", "weight", "upper_boundary_hu")
 """What is told of each tissue of a fit; the boundary is the first HU of the next tissue."""
@@ -48,71 +39,6 @@ SPREAD_COLUMNS = (
 
 _PRIOR_RULES = 50.0  # percent of a fit from which the prior outweighs the patients
 _DIGITS = 6
-
-PriorOf = Callable[[Pool], Prior | None]
-"""Makes the prior of a fit to a pool of patients; None for a free fit."""
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """What is drawn and fitted, and what counts as stable.
-
-    Parameters
-    ----------
-    sizes
-        Patients in a fold; multiples of `SIZE_STEP` unless given. All patients are always one
-        more.
-    draws
-        Folds of each size. There is one of all patients.
-    seed
-        Draws, and the starts of the fits, follow from it.
-    within_hu
-        How far a boundary may be from that of all patients.
-    weighting
-        How much each patient counts.
-    """
-
-    sizes: tuple[int, ...] | None = None
-    draws: int = 3
-    seed: int = 0
-    within_hu: float = 10.0
-    weighting: Weighting = Weighting.VOXELS
-
-
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """The fit to one draw of patients.
-
-    Parameters
-    ----------
-    patients
-        How many were drawn. A histogram of several cases is drawn as one patient.
-    draw
-        Which of the draws of this size, from 1.
-    mixture
-        What was fitted.
-    boundaries_hu
-        The four HU at which the label changes; None if labels do not run through the five tissues
-        in their order.
-    cases, voxels
-        How many were fitted to.
-    prior_percent
-        Share of the prior in all voxels of the fit, its own and those of the patients.
-    iterations
-        Steps of the fit.
-    implausible
-        Why the mixture is not one of the five tissues; nothing if it is.
-    """
-
-    patients: int
-    draw: int
-    mixture: Mixture
-    boundaries_hu: tuple[int, ...] | None
-    cases: int
-    voxels: int
-    prior_percent: float
-    iterations: int
-    implausible: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -312,9 +238,8 @@ def measure_stability(
 ) -> Stability:
     """Fit the mixture to folds of growing size.
 
-    The patients are put in an order of their content before they are drawn, and each draw follows
-    from seed, size and its number alone: neither the order of the inputs nor the other sizes
-    matter. Every fit is one of `gmmlabel.fitting.refit.refit`.
+    The patients are put in an order of their content before they are drawn, so that of the inputs
+    does not matter.
 
     Parameters
     ----------
@@ -335,102 +260,12 @@ def measure_stability(
         If the patients are too few for the sizes, or of different methods.
     """
     experiment = experiment or Experiment()
-    patients = sorted(histograms, key=lambda it: (it[1].fingerprint, it[1].counts.tobytes()))
-    everyone = pool_histograms(patients, experiment.weighting)
-    patients = _without_duplicates(patients)
-    known = prior(everyone)
+    patients, duplicates = distinct(histograms)
+    patients.sort(key=lambda it: (it[1].fingerprint, it[1].counts.tobytes()))
+    known = prior(pool_histograms(patients, experiment.weighting))
     numbers = method or replace(ANCHORED if known else FREE, seed=experiment.seed)
-    folds = [
-        _fit(_draw(patients, size, draw, experiment), size, draw, prior, numbers)
-        for size in fold_sizes(len(patients), experiment.sizes)[:-1]
-        for draw in range(1, experiment.draws + 1)
-    ]
-    folds.append(_fit(everyone, len(patients), 1, prior, numbers))
-    name = known.model.name if known else "none"
-    return Stability(experiment, name, tuple(folds), everyone.duplicates)
-
-
-def fold_sizes(patients: int, sizes: Sequence[int] | None = None) -> tuple[int, ...]:
-    """List the fold sizes, in their order; the last is all patients.
-
-    Parameters
-    ----------
-    patients
-        How many there are.
-    sizes
-        The sizes; multiples of `SIZE_STEP` unless given.
-
-    Raises
-    ------
-    InputError
-        If no size is below the number of patients, or one is above it or no size.
-    """
-    if sizes is None:
-        smaller = set(range(SIZE_STEP, patients, SIZE_STEP))
-        if not smaller:
-            raise InputError(
-                f"folds of {SIZE_STEP}, {2 * SIZE_STEP}, ... need at least {SIZE_STEP + 1} "
-                f"patients and there {'is' if patients == 1 else 'are'} {patients}; give more, or "
-                "smaller folds with --sizes"
-            )
-    else:
-        for size in sizes:
-            if not 1 <= size <= patients:
-                raise InputError(
-                    f"a fold of {size} cannot be drawn from {patients} patients; give --sizes "
-                    f"from 1 to {patients - 1}"
-                )
-        smaller = set(sizes) - {patients}
-        if not smaller:
-            raise InputError(
-                f"there is no fold smaller than all {patients} patients; give --sizes below it"
-            )
-    return (*sorted(smaller), patients)
-
-
-def _without_duplicates(
-    patients: Sequence[tuple[str, LungHistogram]],
-) -> list[tuple[str, LungHistogram]]:
-    """Leave out what `pool_histograms` leaves out."""
-    kept: list[tuple[str, LungHistogram]] = []
-    seen: set[str] = set()
-    for label, histogram in patients:
-        if histogram.input_sha256 not in seen:
-            kept.append((label, histogram))
-        if histogram.input_sha256:
-            seen.add(histogram.input_sha256)
-    return kept
-
-
-def _draw(
-    patients: Sequence[tuple[str, LungHistogram]], size: int, draw: int, experiment: Experiment
-) -> Pool:
-    random = np.random.default_rng([experiment.seed, size, draw])
-    chosen = random.choice(len(patients), size, replace=False)
-    return pool_histograms((patients[at] for at in chosen), experiment.weighting)
-
-
-def _fit(pool: Pool, size: int, draw: int, prior: PriorOf, method: FitMethod) -> Fold:
-    known = prior(pool)
-    fitted = refit(pool, f"fold-{size}-{draw}", prior=known, method=method)
-    strength = known.strength if known else 0
-    return Fold(
-        size,
-        draw,
-        replace(fitted.model, training={}),  # it holds the histogram once more
-        _ordered_boundaries(fitted.model, pool.first_hu),
-        pool.cases,
-        pool.voxels,
-        100 * strength / (strength + pool.voxels),
-        fitted.maximum.iterations,
-        fitted.implausible,
-    )
-
-
-def _ordered_boundaries(mixture: Mixture, lowest_hu: int) -> tuple[int, ...] | None:
-    boundaries = mixture.boundaries(lowest_hu)
-    labels = [int(mixture.table[hu + (1 << 15)]) for hu in (lowest_hu, *boundaries)]
-    return boundaries if labels == list(Tissue) else None
+    folds = tuple(fit_folds(patients, experiment, prior, numbers))
+    return Stability(experiment, known.model.name if known else "none", folds, duplicates)
 
 
 def _farthest(folds: Sequence[Fold], whole: Fold) -> int | None:

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import Normal, Stroke
 
-from gmmlabel.fitting.stability import Fold, Stability
+from gmmlabel.fitting.folds import Fold
+from gmmlabel.fitting.stability import Stability
 from gmmlabel.pages.charts import LAST_HU
 from gmmlabel.pages.figures import POINT, TEXT, Plot, draw_points
 from gmmlabel.pages.model_figure import density_curves

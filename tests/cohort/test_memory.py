@@ -16,7 +16,6 @@ from gmmlabel.cohort.memory import (
     check_fits,
     peak_bytes,
     volume_size,
-    workers_that_fit,
 )
 from gmmlabel.errors import InputError
 
@@ -90,14 +89,6 @@ def test_a_volume_that_does_not_fit_is_refused_in_one_line():
         "/data/large.nrrd: 512 x 512 x 1250 voxels take about 2.1 GB of memory, and 2.1 GB are "
         "there; free some, or label it on a larger machine"
     )
-
-
-@pytest.mark.parametrize(
-    ("cores", "memory_bytes", "largest", "workers"),
-    [(8, 16, 4, 4), (2, 16, 4, 2), (8, 3, 4, 0), (8, 7, 4, 1)],
-)
-def test_as_many_workers_as_cores_and_memory_allow(cores, memory_bytes, largest, workers):
-    assert workers_that_fit(cores, memory_bytes, largest) == workers
 
 
 # What there is

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmmlabel.errors import InputError
+from gmmlabel.fitting.folds import Experiment, Fold, fold_sizes
 from gmmlabel.fitting.pool import Weighting, pool_histograms
 from gmmlabel.fitting.prior import Prior, named_prior
 from gmmlabel.fitting.refit import ANCHORED, FREE, refit
@@ -18,10 +19,7 @@ from gmmlabel.fitting.stability import (
     COLUMNS,
     PARAMETERS,
     SPREAD_COLUMNS,
-    Experiment,
-    Fold,
     Stability,
-    fold_sizes,
     measure_stability,
 )
 from gmmlabel.model_files import load_model

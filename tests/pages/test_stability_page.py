@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from gmmlabel.cli.stability import stability as command
 from gmmlabel.errors import InputError, OutputError
-from gmmlabel.fitting.stability import COLUMNS, SPREAD_COLUMNS, Experiment, Fold, Stability
+from gmmlabel.fitting.folds import Experiment, Fold
+from gmmlabel.fitting.stability import COLUMNS, SPREAD_COLUMNS, Stability
 from gmmlabel.model_files import load_model
 from gmmlabel.pages.stability_figures import MOST_SIZES, draw_boundaries, draw_gaussians
 from gmmlabel.pages.stability_page import (
