@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from gmmlabel.fitting.pool import Bins
 from gmmlabel.fitting.prior import Prior
@@ -82,10 +81,12 @@ def _expect(
 ) -> tuple[float, NDArray[np.float64], float]:
     """Share of each component in each bin, (n, 5), between log-likelihood and objective."""
     joint = mixture.log_posterior(bins.hu)
-    total = logsumexp(joint, axis=1)
-    shares = np.exp(joint - total[:, np.newaxis])
+    highest = joint.max(axis=1)
+    shares = np.exp(joint - highest[:, np.newaxis])
+    sums = shares.sum(axis=1)
+    shares /= sums[:, np.newaxis]
     voxels = bins.voxels.sum()
-    log_likelihood = float(bins.voxels @ total / voxels - _LOG_2PI / 2)
+    log_likelihood = float(bins.voxels @ (highest + np.log(sums)) / voxels - _LOG_2PI / 2)
     if prior is None:
         return log_likelihood, shares, log_likelihood
     return log_likelihood, shares, log_likelihood + prior.log_density(mixture) / float(voxels)
