@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gmmlabel.errors import UnreadableError
 from gmmlabel.method import Method
+from gmmlabel.validation import first_fault
 
 LAST_HU = 3071
 """Last value counted, the largest of a 12-bit CT; higher ones are counted with it."""
@@ -170,11 +171,8 @@ def read_histogram(path: Path) -> LungHistogram:
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        detail = f"{place}: {first['msg']}" if place else first["msg"]
         raise UnreadableError(
-            f"{path}: this is not a histogram of gmmlabel ({' '.join(detail.split())}); "
+            f"{path}: this is not a histogram of gmmlabel ({first_fault(error)}); "
             "make one with gmmlabel histogram or gmmlabel label"
         ) from error
     counts = np.zeros(LAST_HU - file.first_hu + 1, np.int64)

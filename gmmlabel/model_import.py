@@ -23,7 +23,6 @@ from gmmlabel.model_files import (
     user_folder,
 )
 from gmmlabel.model_schema import check_name, parse_model, serialise_model
-from gmmlabel.pickled_model import read_scikit_learn
 
 
 def import_model(
@@ -74,6 +73,8 @@ def import_model(
             "that is in it; add --trust if you know who made it"
         )
     else:
+        from gmmlabel.pickled_model import read_scikit_learn
+
         name = file.stem if name is None else name
         check_name(name, str(file))
         read = serialise_model(read_scikit_learn(content, file, name), str(file))

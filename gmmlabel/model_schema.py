@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from gmmlabel.errors import ModelError
 from gmmlabel.mixture import Mixture
 from gmmlabel.tissues import Tissue
+from gmmlabel.validation import first_fault
 
 SCHEMA_VERSION = 1
 
@@ -135,7 +136,7 @@ def parse_model(content: bytes, where: str) -> Mixture:
         file = _ModelFile.model_validate_json(content)
     except ValidationError as error:
         raise ModelError(
-            f"{where}: this is not a gmmlabel model file ({_reason(error)}); "
+            f"{where}: this is not a gmmlabel model file ({first_fault(error)}); "
             "see docs/models.md for its form"
         ) from error
     return Mixture(
@@ -176,7 +177,7 @@ def serialise_model(mixture: Mixture, where: str) -> bytes:
     try:
         file = _ModelFile.model_validate(document)
     except ValidationError as error:
-        raise ModelError(f"{where}: the mixture is no model ({_reason(error)})") from error
+        raise ModelError(f"{where}: the mixture is no model ({first_fault(error)})") from error
     tissues = ",\n".join(f"    {_json(entry.model_dump())}" for entry in file.tissues)
     training = ",\n".join(f"    {_json(key)}: {_json(v)}" for key, v in file.training.items())
     return (
@@ -227,7 +228,7 @@ def training_histogram(mixture: Mixture) -> TrainingHistogram | None:
         entry = _HistogramEntry.model_validate(document)
     except ValidationError as error:
         raise ModelError(
-            f"model {mixture.name}: training.histogram is no histogram ({_reason(error)}); "
+            f"model {mixture.name}: training.histogram is no histogram ({first_fault(error)}); "
             "fit the model again, or remove the histogram from its file"
         ) from error
     return TrainingHistogram(entry.first_hu, np.array(entry.counts))
@@ -245,11 +246,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(part) for part in value]
     return value
-
-
-def _reason(error: ValidationError) -> str:
-    """Say in one line where the first fault is, and what it is."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    detail = f"{place}: {first['msg']}" if place else first["msg"]
-    return " ".join(detail.split())

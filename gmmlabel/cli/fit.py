@@ -11,11 +11,15 @@ from gmmlabel.cli.options import (
     DEFAULT_STRENGTH,
     AsJson,
     Inputs,
+    IterationsOption,
     MethodName,
     MethodOption,
     PriorOption,
+    SeedOption,
+    StartsOption,
     StrengthPatients,
     StrengthVoxels,
+    ToleranceOption,
     Weights,
     WeightsOption,
 )
@@ -36,18 +40,10 @@ def fit(
     strength_voxels: StrengthVoxels = None,
     weights: WeightsOption = Weights.VOXELS,
     method: MethodOption = MethodName.DEFAULT,
-    starts: Annotated[int, typer.Option(min=1, help="Starts from k-means.")] = 6,
-    seed: Annotated[int, typer.Option(min=0, help="The starts follow from it.")] = 0,
-    tolerance: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Stop when a step gains less per voxel: 1e-9 nats, with --prior none 1e-3.",
-        ),
-    ] = None,
-    iterations: Annotated[
-        int | None, typer.Option(min=1, help="Most steps: 10000, with --prior none 100.")
-    ] = None,
+    starts: StartsOption = 6,
+    seed: SeedOption = 0,
+    tolerance: ToleranceOption = None,
+    iterations: IterationsOption = None,
     by: Annotated[str | None, typer.Option(help="Who fits it, for the model file.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Save an implausible model, marked as such.")

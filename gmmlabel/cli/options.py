@@ -87,3 +87,19 @@ StrengthVoxels = Annotated[
     float | None, typer.Option(min=1, help="The same in voxels, instead of patients.")
 ]
 DEFAULT_STRENGTH = 10.0
+StartsOption = Annotated[int, typer.Option("--starts", min=1, help="Starts of a fit from k-means.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help="Whatever is drawn at random follows from it.")
+]
+ToleranceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--tolerance",
+        min=0,
+        help="Stop when a step gains less per voxel: 1e-9 nats, with --prior none 1e-3.",
+    ),
+]
+IterationsOption = Annotated[
+    int | None,
+    typer.Option("--iterations", min=1, help="Most steps: 10000, with --prior none 100."),
+]

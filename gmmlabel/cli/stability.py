@@ -10,11 +10,15 @@ from gmmlabel.cli.options import (
     DEFAULT_STRENGTH,
     AsJson,
     Inputs,
+    IterationsOption,
     MethodName,
     MethodOption,
     PriorOption,
+    SeedOption,
+    StartsOption,
     StrengthPatients,
     StrengthVoxels,
+    ToleranceOption,
     Weights,
     WeightsOption,
 )
@@ -49,20 +53,10 @@ def stability(
     strength_voxels: StrengthVoxels = None,
     weights: WeightsOption = Weights.VOXELS,
     method: MethodOption = MethodName.DEFAULT,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Draws and starts of the fits follow from it.")
-    ] = 0,
-    starts: Annotated[int, typer.Option(min=1, help="Starts of each fit from k-means.")] = 6,
-    tolerance: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Stop when a step gains less per voxel: 1e-9 nats, with --prior none 1e-3.",
-        ),
-    ] = None,
-    iterations: Annotated[
-        int | None, typer.Option(min=1, help="Most steps: 10000, with --prior none 100.")
-    ] = None,
+    seed: SeedOption = 0,
+    starts: StartsOption = 6,
+    tolerance: ToleranceOption = None,
+    iterations: IterationsOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier experiment.")
     ] = False,
