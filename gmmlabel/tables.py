@@ -1,9 +1,11 @@
 """CSV files that appear whole, are written row by row, and run nothing in a spreadsheet."""
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from gmmlabel.staging import staged
 
@@ -22,7 +24,7 @@ def write_table(rows: Iterable[Mapping[str, Cell]], columns: Sequence[str], path
     Parameters
     ----------
     rows
-        A value for each column.
+        A value for each column; where there is none, the cell is empty.
     columns
         Names of the columns, in their order.
     path
@@ -38,17 +40,18 @@ def write_table(rows: Iterable[Mapping[str, Cell]], columns: Sequence[str], path
     OutputError
         If the file cannot be written.
     """
-    count = 0
     with (
         staged(path.parent, [path.name], overwrite=True) as stage,
         (stage / path.name).open("w", encoding="utf-8", errors="replace", newline="") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        for row in rows:
-            writer.writerow([guarded(row[column]) for column in columns])
-            count += 1
-    return count
+        return _write_rows(file, rows, columns)
+
+
+def table_text(rows: Iterable[Mapping[str, Cell]], columns: Sequence[str]) -> str:
+    """Make the text of a table; what a row has no value for is an empty cell."""
+    text = io.StringIO()
+    _write_rows(text, rows, columns)
+    return text.getvalue()
 
 
 def guarded(cell: Cell) -> Cell:
@@ -62,3 +65,13 @@ def guarded(cell: Cell) -> Cell:
         return cell
     line = _CONTROL.sub(" ", cell)
     return f"'{line}" if _FORMULA.match(line) else line
+
+
+def _write_rows(file: TextIO, rows: Iterable[Mapping[str, Cell]], columns: Sequence[str]) -> int:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    count = 0
+    for row in rows:
+        writer.writerow([guarded(row.get(column)) for column in columns])
+        count += 1
+    return count

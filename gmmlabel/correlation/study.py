@@ -1,8 +1,5 @@
 """Each measure against the score, as one document and as tables."""
 
-import csv
-import io
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +9,7 @@ from gmmlabel.correlation.coefficients import Correlation, correlate, obstacle
 from gmmlabel.correlation.pairs import MEASURES, Pairs
 from gmmlabel.correlation.resampling import DRAWS, RESAMPLES, Floats
 from gmmlabel.errors import InputError
+from gmmlabel.tables import table_text
 
 COLUMNS = (
     "measure",
@@ -112,11 +110,11 @@ class Study:
         for row in rows:
             classes = row["balanced_classes"]
             row["balanced_classes"] = classes and " ".join(map(str, classes))
-        return _csv(COLUMNS, rows)
+        return table_text(rows, COLUMNS)
 
     def pair_table(self) -> str:
         """Make the text of ``pairs.csv``; a measure that is missing is an empty cell."""
-        return _csv(PAIR_COLUMNS, [asdict(pair) for pair in self.pairs.pairs])
+        return table_text(map(asdict, self.pairs.pairs), PAIR_COLUMNS)
 
 
 def correlate_pairs(pairs: Pairs, *, seed: int = 0) -> Study:
@@ -171,11 +169,3 @@ def _row(result: MeasureResult) -> dict[str, Any]:
 def _rounded(value: Any) -> Any:
     """Keep significant digits, so that small p values stay what they are."""
     return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
-
-
-def _csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

@@ -1,7 +1,5 @@
 """Cases against their references: each by itself, pooled, and what could not be compared."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -15,6 +13,7 @@ from gmmlabel.errors import InputError
 from gmmlabel.evaluation.overlap import Overlap, compare, pool
 from gmmlabel.evaluation.pairing import Case, Pairing, only_one
 from gmmlabel.masks import read_mask, read_mask_on
+from gmmlabel.tables import table_text
 
 MAPS = ("opacity", "lungs", "labels", "smoothed")
 """Maps of a case folder that can be compared."""
@@ -154,15 +153,12 @@ class Evaluation:
     def table(self) -> str:
         """Make the text of ``evaluation.csv``; what is not defined is an empty cell."""
         document = self.document()
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({"kind": "case", **row} for row in document["cases"])
-        writer.writerows({"kind": "failed", **row} for row in document["failures"])
+        rows = [{"kind": "case", **row} for row in document["cases"]]
+        rows += [{"kind": "failed", **row} for row in document["failures"]]
         if document["pooled"]:
-            writer.writerow({"kind": "pooled", **document["pooled"]})
-            writer.writerows({"kind": kind, **row} for kind, row in document["summary"].items())
-        return text.getvalue()
+            rows.append({"kind": "pooled", **document["pooled"]})
+            rows += [{"kind": kind, **row} for kind, row in document["summary"].items()]
+        return table_text(rows, COLUMNS)
 
 
 def evaluate_pairs(
