@@ -1,6 +1,7 @@
 """What all tests share: how Hypothesis searches, and where the real CTs are."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 SHARED = Path(os.environ.get("GMMLABEL_SHARED", Path(__file__).parents[2] / "shared"))
+
+# A job in the background of a shell ignores Ctrl-C, and so would all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Kernels are compiled on the first call, so no single example may have a deadline.
 settings.register_profile(

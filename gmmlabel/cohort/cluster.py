@@ -1,39 +1,28 @@
-"""Workers of a Dask cluster.
+"""Workers of a Dask cluster."""
 
-What is sent to a worker are functions as code and a pickled case, for neither the scheduler nor a
-worker that joins late can be trusted to have gmmlabel: the code says so in words.
-"""
-
-import logging
 import os
 import pickle
 import threading
 import time
-import warnings
-from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
+from gmmlabel.cohort.joining import CONNECT_SECONDS, check, connect, make_mark, sent_functions
 from gmmlabel.cohort.labelling import CaseTask, Labelled, failure, label_case
 from gmmlabel.cohort.memory import check_fits
 from gmmlabel.cohort.summary import Failure
-from gmmlabel.errors import ClusterError, InputError, OutputError
+from gmmlabel.errors import ClusterError, InputError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    pass
 
-_CONNECT_SECONDS = 8  # for the scheduler, and again for a first worker
 _WATCH_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0  # a nanny starts its worker anew in a few, a cluster manager in more
 _AHEAD = 2  # cases for each worker, so that none waits for the next one to arrive
-_MARK = ".gmmlabel-cluster-"
-_LOGGERS = ("distributed", "tornado", "asyncio")
 
 _one_at_a_time = threading.Lock()
 
@@ -74,12 +63,12 @@ class ClusterWorkers:
         self._patience = patience
         self._pending: set[Future[Labelled | Failure]] = set()
         self._ended = threading.Event()
-        self._mark = _mark(self._out)
+        self._mark = make_mark(self._out)
         try:
-            self._client = _connect(address)
+            self._client = connect(address)
             try:
-                self._lacks, self._label = _sent_functions(str(self._out), str(self._mark))
-                found = _check(self._client, address, self._lacks)
+                self._lacks, self._label = sent_functions(str(self._out), str(self._mark))
+                found = check(self._client, address, self._lacks)
             except BaseException:
                 self._client.close()
                 raise
@@ -89,7 +78,7 @@ class ClusterWorkers:
         self._count = len(found)
         limits = [it.memory for it in found.values()]
         self.case_memory = max(limits) if all(limits) else None
-        """The most memory that a case may take on any worker, in bytes; None if there is no limit."""
+        """Most memory that a case may take on a worker, in bytes; None if nothing limits it."""
         self._executor = self._client.get_executor(pure=False)
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -135,7 +124,7 @@ class ClusterWorkers:
         if self._client.status == "running":
             with suppress(Exception):  # the scheduler forgets the cases of a client that is gone
                 self._executor.shutdown(wait=False)
-        self._client.close(timeout=_CONNECT_SECONDS)
+        self._client.close(timeout=CONNECT_SECONDS)
         self._mark.unlink(missing_ok=True)
 
     def _outcome(self, ended: "Future[Labelled | Failure | str]") -> Labelled | Failure | Exception:
@@ -184,14 +173,6 @@ class ClusterWorkers:
                     self._tell(told, error)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What a worker says of itself: what it lacks, and its memory in bytes or 0."""
-
-    lacks: str
-    memory: int
-
-
 def label_on_worker(task: CaseTask, worker: str, threads: int) -> Labelled | Failure:
     """Label a case in a worker.
 
@@ -214,121 +195,3 @@ def label_on_worker(task: CaseTask, worker: str, threads: int) -> Labelled | Fai
             return failure(task, why, "read")
         os.environ.setdefault("GMMLABEL_THREADS", str(threads))
         return label_case(task)
-
-
-def _sent_functions(
-    out: str, mark: str
-) -> tuple[Callable[..., tuple[str, int]], Callable[[bytes], Labelled | Failure | str]]:
-    """Make what runs on workers; nested, so that it is sent as code and not by its name."""
-    here = version("gmmlabel")
-
-    def lacks(dask_worker: Any) -> tuple[str, int]:
-        import time  # noqa: PLC0415
-        from importlib import metadata  # noqa: PLC0415
-        from pathlib import Path  # noqa: PLC0415
-
-        import dask  # noqa: PLC0415
-
-        try:
-            installed = metadata.version("gmmlabel")
-        except metadata.PackageNotFoundError:
-            installed = ""
-        why = ""
-        if not installed:
-            why = f"gmmlabel is not installed there; install version {here}"
-        elif installed != here:
-            why = f"it has gmmlabel {installed}, here is {here}; install the same on all"
-        else:
-            deadline = time.monotonic() + 3  # a network file system may be late
-            while not Path(mark).is_file() and time.monotonic() < deadline:
-                time.sleep(0.1)
-            if not Path(mark).is_file():
-                why = (
-                    f"it does not see {out} as it is here; inputs and --out must be on a disk that "
-                    "all workers share, under the same path"
-                )
-        # A nanny ends a worker that comes near its limit.
-        share = dask.config.get("distributed.worker.memory.terminate", 1) or 1
-        return why, int((dask_worker.memory_manager.memory_limit or 0) * share)
-
-    def label(sent: bytes) -> Labelled | Failure | str:
-        import pickle  # noqa: PLC0415
-
-        from distributed import get_worker  # noqa: PLC0415
-
-        worker = get_worker()
-        why, _ = lacks(worker)
-        if why:
-            return f"worker {worker.address}: {why}"
-        from gmmlabel.cohort.cluster import label_on_worker  # noqa: PLC0415
-
-        return label_on_worker(pickle.loads(sent), worker.address, worker.state.nthreads)  # noqa: S301
-
-    return lacks, label
-
-
-def _connect(address: str) -> "Client":
-    from distributed import Client  # noqa: PLC0415 - an extra
-
-    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in _LOGGERS]
-    for name in (*_LOGGERS, *names):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings(action="ignore"):  # versions are checked below
-            return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except Exception as error:
-        raise ClusterError(
-            f"{address}: no Dask scheduler answers ({error}); give an address such as "
-            "tcp://HOST:8786, and start one there with: dask scheduler"
-        ) from error
-
-
-def _check(
-    client: "Client", address: str, lacks: Callable[..., tuple[str, int]]
-) -> Mapping[str, _Found]:
-    """Ask each worker what it has; a case would only tell after its turn came."""
-    try:
-        client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
-    except TimeoutError as error:
-        raise ClusterError(
-            f"{address}: no worker is connected; start one with: dask worker {address}"
-        ) from error
-    _check_versions(client, address)
-    found = {}
-    for worker, told in client.run(lacks, on_error="return").items():
-        if isinstance(told, Exception):
-            raise ClusterError(f"{address}: worker {worker}: {told!r}") from told
-        found[worker] = _Found(*told)
-        if found[worker].lacks:
-            raise ClusterError(f"{address}: worker {worker}: {found[worker].lacks}")
-    return found
-
-
-def _check_versions(client: "Client", address: str) -> None:
-    """Refuse another Python or Dask, which need not even understand what is sent."""
-    versions = client.get_versions()
-    here = _versions(versions["client"])
-    others = {f"worker {worker}": told for worker, told in versions["workers"].items()}
-    for who, told in ({"the scheduler": versions["scheduler"]} | others).items():
-        if told and _versions(told) != here:
-            raise ClusterError(
-                f"{address}: {who} has {_versions(told)}, here is {here}; install the same on all"
-            )
-
-
-def _versions(told: Mapping[str, Any]) -> str:
-    python = ".".join(str(told["host"]["python"]).split(".")[:2])
-    return f"Python {python} and distributed {told['packages']['distributed']}"
-
-
-def _mark(out: Path) -> Path:
-    """Make a file by which a worker knows the folder: one of that path may be on any machine."""
-    for left in out.glob(f"{_MARK}*"):  # of a process that was killed
-        left.unlink(missing_ok=True)
-    try:
-        with NamedTemporaryFile(prefix=_MARK, dir=out, delete=False) as file:
-            return Path(file.name)
-    except OSError as error:
-        raise OutputError(
-            f"{out}: cannot be written ({error.strerror}); give another --out"
-        ) from error

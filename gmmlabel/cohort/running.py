@@ -7,7 +7,7 @@ from gmmlabel.cohort.labelling import CaseTask, Labelled, failure
 from gmmlabel.cohort.memory import case_bytes
 from gmmlabel.cohort.summary import Failure
 from gmmlabel.cohort.workers import Workers
-from gmmlabel.errors import InputError
+from gmmlabel.errors import ClusterError, InputError
 
 Outcome = Labelled | Failure
 
@@ -37,12 +37,17 @@ def run_cases(
         A case, in the order in which they end.
     Labelled or Failure
         What became of it.
+
+    Raises
+    ------
+    ClusterError
+        If the cluster is lost; what has ended is kept.
     """
     crashed: list[CaseTask] = []
-    yield from _run(iter(tasks), workers, workers.slots, started, crashed)
+    yield from _run(iter(tasks), workers, lambda: workers.slots, started, crashed)
     for task in crashed:
         again: list[CaseTask] = []
-        yield from _run(iter([task]), workers, 1, started, again)
+        yield from _run(iter([task]), workers, lambda: 1, started, again)
         if again:
             why = (
                 "the process that labelled it ran out of memory or crashed, twice; label it on a "
@@ -54,14 +59,14 @@ def run_cases(
 def _run(
     tasks: Iterator[CaseTask],
     workers: Workers,
-    slots: int,
+    slots: Callable[[], int],  # a cluster gains and loses workers
     started: Callable[[CaseTask], object] | None,
     crashed: list[CaseTask],
 ) -> Iterator[tuple[CaseTask, Outcome]]:
     running: dict[Future[Outcome], CaseTask] = {}
     waiting = next(tasks, None)
     while waiting or running:
-        while waiting and len(running) < slots and _fits(waiting, running.values(), workers):
+        while waiting and len(running) < slots() and _fits(waiting, running.values(), workers):
             running[workers.submit(waiting)] = waiting
             if started:
                 started(waiting)
@@ -77,6 +82,8 @@ def _run(
                 yield task, future.result()
             elif isinstance(error, (*workers.crashes, MemoryError)):
                 crashed.append(task)
+            elif isinstance(error, ClusterError):  # of the cluster, not of this case
+                raise error
             else:
                 yield task, failure(task, f"unexpected {error!r}")
 

@@ -201,7 +201,10 @@ def many(tmp_path: Path) -> Path:
 def _start(source: Path, out: Path, *options: object) -> subprocess.Popen[str]:
     command = [GMMLABEL, "batch", source, "--out", out, "--workers", 2, *options]
     return subprocess.Popen(
-        [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
