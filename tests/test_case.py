@@ -118,8 +118,10 @@ def test_the_histogram_is_that_of_the_lungs_and_names_nobody(
     assert set(histogram) == {
         "schema_version",
         "input_sha256",
+        "cases",
         "spacing_mm",
         "method",
+        "suppressed_below",
         "voxels",
         "first_hu",
         "counts",
