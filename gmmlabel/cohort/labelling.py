@@ -137,8 +137,13 @@ def matches(document: Mapping[str, object], settings: Settings) -> bool:
         and isinstance(model, Mapping)
         and software.get("version") == settings.software
         and model.get("sha256") == settings.model_sha256
-        and document.get("method") == _as_read(asdict(settings.method))
+        and document.get("method") == _method_as_read(settings.method)
     )
+
+
+@lru_cache(maxsize=4)  # a resume asks for it once for each case
+def _method_as_read(method: Method) -> object:
+    return _as_read(asdict(method))
 
 
 def _as_read(value: object) -> object:
