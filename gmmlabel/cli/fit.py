@@ -74,8 +74,12 @@ def fit(
     with telling("Counting lungs"):
         histograms = gather_histograms(inputs, METHODS[method])
         pool = pool_histograms(histograms, Weighting(weights.value))
-    for label in pool.duplicates:
-        typer.echo(f"gmmlabel: {label}: left out, the same input was there before", err=True)
+    if pool.duplicates:
+        typer.echo(
+            f"gmmlabel: {len(pool.duplicates)} left out, the same input was there before: "
+            f"{', '.join(pool.duplicates[:3])}{', ...' if pool.duplicates[3:] else ''}",
+            err=True,
+        )
     known = named_prior(prior, pool, patients=strength_patients, voxels=strength_voxels)
     numbers = fit_method(
         anchored=known is not None,
