@@ -9,33 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmlabel.case_files import MAPS, RESULT, case_files
 from gmmlabel.errors import OutputError
 from gmmlabel.pages.preview import draw_preview
 from gmmlabel.pages.report import draw_report
 from gmmlabel.pipeline import Labelling
 from gmmlabel.result import result_document
 from gmmlabel.staging import check_writable, refuse_present, staged
-from gmmlabel.tissues import LUNG_SEGMENTS, OPACITY_SEGMENTS, TISSUE_SEGMENTS
 from gmmlabel.writers import FORMATS, write_label_map
-
-RESULT = "result.json"
-"""The file that appears last: a case that has it has everything."""
-
-
-MAPS = {
-    "labels": TISSUE_SEGMENTS,
-    "smoothed": TISSUE_SEGMENTS,
-    "lungs": LUNG_SEGMENTS,
-    "opacity": OPACITY_SEGMENTS,
-}
-"""The label maps of a case, and what their values mean; the published method has no opacity."""
-
-
-def case_files(form: str = "nrrd") -> tuple[str, ...]:
-    """Names of the files of a case whose label maps have the format `form`."""
-    maps = tuple(f"{name}.{form}" for name in MAPS)
-    return (*maps, "histogram.json", "preview.png", "report.html", RESULT)
-
 
 _ALL_FILES = {name for form in FORMATS for name in case_files(form)}
 

@@ -8,7 +8,6 @@ from gmmlabel.cohort.finding import FoundCT, find_cts, read_found
 from gmmlabel.errors import InputError
 from gmmlabel.histogram import LungHistogram, read_histogram
 from gmmlabel.method import Method
-from gmmlabel.pipeline import count_lungs
 
 HISTOGRAM = "histogram.json"
 """The histogram in a case folder."""
@@ -43,6 +42,8 @@ class Source:
         """
         if isinstance(self.place, Path):
             return read_histogram(self.place)
+        from gmmlabel.pipeline import count_lungs
+
         volume = read_found(self.place)
         try:
             return count_lungs(volume, method)

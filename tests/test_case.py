@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 import gmmlabel
-from gmmlabel.case import case_files
+from gmmlabel.case_files import case_files
 from gmmlabel.regions import REGIONS
 from gmmlabel.staging import staged
 from gmmlabel.tissues import TISSUE_SEGMENTS, Tissue

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 import typer
 
 from gmmlabel import cli
-from gmmlabel.case import case_files
+from gmmlabel.case_files import case_files
 from gmmlabel.cli import options
 from gmmlabel.method import METHODS
 from gmmlabel.model_files import DEFAULT_MODEL

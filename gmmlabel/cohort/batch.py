@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gmmlabel.case import RESULT
+from gmmlabel.case_files import RESULT
 from gmmlabel.cohort.finding import FoundCT, Skipped, find_cts
 from gmmlabel.cohort.journal import JOURNAL, Journal, finished_sha256
 from gmmlabel.cohort.labelling import CaseTask, Labelled, Settings, failure

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmmlabel.case import MAPS, RESULT, case_files
+from gmmlabel.case_files import MAPS, RESULT, case_files
 from gmmlabel.cohort.finding import FoundCT
 from gmmlabel.cohort.labelling import Settings, matches
 

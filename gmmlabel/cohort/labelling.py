@@ -6,7 +6,8 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-from gmmlabel.case import RESULT, write_case
+from gmmlabel.case import write_case
+from gmmlabel.case_files import RESULT
 from gmmlabel.cohort.finding import FoundCT, read_found
 from gmmlabel.cohort.summary import Failure
 from gmmlabel.errors import GmmlabelError, ModelError

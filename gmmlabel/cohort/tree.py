@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gmmlabel.case import MAPS, RESULT
+from gmmlabel.case_files import MAPS, RESULT
 from gmmlabel.errors import InputError, UnreadableError
 from gmmlabel.writers import FORMATS
 
