@@ -27,7 +27,7 @@ def batch(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="CTs, and folders in which CTs are at any depth: image files, DICOM series, zips.",
         ),
     ],
@@ -129,7 +129,7 @@ def _document(tally: "Tally", out: Path) -> dict[str, object]:
 
 def _print(tally: "Tally", plan: "Plan", out: Path) -> None:
     typer.echo(
-        f"{tally.found} CTs: {tally.labelled} labelled, {tally.kept} finished before, "
+        f"{tally.found} {'CT' if tally.found == 1 else 'CTs'}: {tally.labelled} labelled, {tally.kept} finished before, "
         f"{len(tally.failures)} failed"
     )
     if plan.skipped:

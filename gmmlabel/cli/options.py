@@ -42,7 +42,7 @@ DEFAULT_MODEL = "zaffino2021"
 Inputs = Annotated[
     list[Path],
     typer.Argument(
-        metavar="INPUT...",
+        metavar="INPUT",
         help="CTs, case folders, histogram files, or folders in which these are.",
     ),
 ]
