@@ -128,8 +128,9 @@ def _document(tally: "Tally", out: Path) -> dict[str, object]:
 
 
 def _print(tally: "Tally", plan: "Plan", out: Path) -> None:
+    found = "1 CT" if tally.found == 1 else f"{tally.found} CTs"
     typer.echo(
-        f"{tally.found} {'CT' if tally.found == 1 else 'CTs'}: {tally.labelled} labelled, {tally.kept} finished before, "
+        f"{found}: {tally.labelled} labelled, {tally.kept} finished before, "
         f"{len(tally.failures)} failed"
     )
     if plan.skipped:
