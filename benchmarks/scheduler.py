@@ -44,7 +44,7 @@ _SETTINGS = Settings("zaffino2021", "0" * 64, METHODS["default"])
 class SleepingWorkers:
     """Threads that sleep instead of labelling; as `gmmlabel.cohort.workers.Workers`."""
 
-    memory = None
+    memory = case_memory = None
     crashes: tuple[type[BaseException], ...] = ()
 
     def __init__(self, slots: int) -> None:

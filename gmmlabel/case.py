@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmlabel.case_files import MAPS, RESULT, case_files
+from gmmlabel.case_files import HISTOGRAM, MAPS, RESULT, case_files
 from gmmlabel.errors import OutputError
 from gmmlabel.pages.preview import draw_preview
 from gmmlabel.pages.report import draw_report
@@ -84,7 +84,7 @@ def write_case(
     if form not in FORMATS:
         raise OutputError(f"format {form}: not one of {', '.join(FORMATS)}")
     maps = _maps(labelling)
-    names = [name for name in case_files(form) if not name.startswith(tuple(MAPS.keys() - maps))]
+    names = case_files(form, without=MAPS.keys() - maps)
     with staged(Path(folder), names, overwrite=overwrite) as stage:
         document = _write_files(labelling, maps, stage, form)
     for stale in _ALL_FILES - set(names):
@@ -115,7 +115,7 @@ def _write_files(
             MAPS[name],
             corner=labelling.lungs.corner,
         )
-    labelling.histogram.write(folder / "histogram.json")
+    labelling.histogram.write(folder / HISTOGRAM)
     draw_preview(labelling).save(folder / "preview.png", optimize=False)
     document = result_document(labelling)
     report = draw_report(labelling, document)

@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gmmlabel.case_files import HISTOGRAM
 from gmmlabel.cohort.finding import FoundCT, find_cts, read_found
 from gmmlabel.errors import InputError
 from gmmlabel.histogram import LungHistogram, read_histogram
 from gmmlabel.method import Method
 
-HISTOGRAM = "histogram.json"
-"""The histogram in a case folder."""
-
-HISTOGRAM_SUFFIX = ".histogram.json"
+HISTOGRAM_SUFFIX = f".{HISTOGRAM}"
 """How the names of histograms outside case folders end."""
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gmmlabel.errors import UnreadableError
-from gmmlabel.method import Method
+from gmmlabel.method import Method, method_document
 from gmmlabel.validation import first_fault
 
 LAST_HU = 3071
@@ -72,8 +72,7 @@ class LungHistogram:
         kept = counts[first : last + 1].copy()
         kept[0] += counts[:first].sum()
         kept[-1] += counts[last + 1 :].sum()
-        document = json.loads(json.dumps(asdict(method)))  # tuples become lists, as in a file
-        return cls(method.clip_hu, kept, document, spacing, input_sha256)
+        return cls(method.clip_hu, kept, method_document(method), spacing, input_sha256)
 
     @property
     def fingerprint(self) -> str:

@@ -5,8 +5,9 @@ scripts have it. `DefaultMethod` is the same idea in mm and mL; docs/method.md g
 for each number.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,13 @@ class DefaultMethod:
 
 
 Method = PublishedMethod | DefaultMethod
+
+
+def method_document(method: Method) -> dict[str, Any]:
+    """Name and every number of a method, as they come back from JSON: tuples are lists."""
+    document: dict[str, Any] = json.loads(json.dumps(asdict(method)))
+    return document
+
 
 METHODS: dict[str, Method] = {
     method.name: method for method in (DefaultMethod(), PublishedMethod())

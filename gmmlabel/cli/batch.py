@@ -55,7 +55,6 @@ def batch(
     from gmmlabel.cli.progress import following
     from gmmlabel.cohort.batch import only_batch, plan_batch, run_batch
     from gmmlabel.cohort.labelling import Settings
-    from gmmlabel.cohort.memory import available_bytes
     from gmmlabel.errors import InputError
     from gmmlabel.method import METHODS
     from gmmlabel.model_files import load_model
@@ -71,18 +70,11 @@ def batch(
         with only_batch(out):
             with telling(f"Looking for CTs in {inputs[0]}"):
                 plan = plan_batch(inputs, out, settings, overwrite=overwrite)
-            memory = None if scheduler else available_bytes()
             with (
                 following(len(plan.tasks), plan.finished, quiet=quiet) as progress,
-                _workers(plan, workers, scheduler, memory) as sent_to,
+                _workers(plan, workers, scheduler) as sent_to,
             ):
-                tally = run_batch(
-                    plan,
-                    sent_to,
-                    case_memory=memory,
-                    started=progress.started,
-                    ended=progress.ended,
-                )
+                tally = run_batch(plan, sent_to, started=progress.started, ended=progress.ended)
     except KeyboardInterrupt:
         typer.echo(
             f"gmmlabel: error: {out}: stopped; run the same command again to go on", err=True
@@ -98,17 +90,16 @@ def batch(
         )
 
 
-def _workers(
-    plan: "Plan", count: int | None, scheduler: str | None, memory: int | None
-) -> "Workers":
+def _workers(plan: "Plan", count: int | None, scheduler: str | None) -> "Workers":
     from gmmlabel.cohort.cluster import ClusterWorkers
+    from gmmlabel.cohort.memory import available_bytes
     from gmmlabel.cohort.workers import LocalWorkers
     from gmmlabel.morphology.slabs import thread_count
 
-    if scheduler or memory is None:
-        return ClusterWorkers(scheduler or "", plan.folder)
+    if scheduler:
+        return ClusterWorkers(scheduler, plan.folder)
     cores = thread_count()
-    return LocalWorkers(count or max(1, min(cores, len(plan.tasks))), cores, memory)
+    return LocalWorkers(count or max(1, min(cores, len(plan.tasks))), cores, available_bytes())
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001

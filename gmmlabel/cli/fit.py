@@ -23,7 +23,7 @@ from gmmlabel.cli.options import (
     Weights,
     WeightsOption,
 )
-from gmmlabel.cli.output import print_json, telling
+from gmmlabel.cli.output import print_json, print_tissues, telling
 
 if TYPE_CHECKING:
     from gmmlabel.fitting.drift import Drift
@@ -62,14 +62,14 @@ def fit(
     from gmmlabel.fitting.refit import accept, fit_method, refit
     from gmmlabel.gathering import gather_histograms
     from gmmlabel.method import METHODS
-    from gmmlabel.model_files import model_name_of, write_model
+    from gmmlabel.model_files import CARD_SUFFIX, model_name_of, write_model
     from gmmlabel.staging import check_writable, refuse_present
 
     name = model_name_of(out)
     if out.resolve() in {path.resolve() for path in (Path(prior), *inputs)}:
         raise OutputError(f"{out}: would write over what the fit is made from; give another --out")
     if not overwrite:
-        refuse_present(out.parent, [out.name, out.with_suffix(".md").name])
+        refuse_present(out.parent, [out.name, out.with_suffix(CARD_SUFFIX).name])
     check_writable(out.parent)
     with telling("Counting lungs"):
         histograms = gather_histograms(inputs, METHODS[method])
@@ -103,14 +103,9 @@ def fit(
 
 
 def _print_model(model: "Mixture", drift: "Drift") -> None:
-    from gmmlabel.tissues import Tissue
-
     cases, voxels = model.training["cases"], model.training["voxels"]
     typer.echo(f"{cases:,} {'case' if cases == 1 else 'cases'}, {voxels:,} lung voxels")
-    typer.echo(f"{'tissue':<16}{'mean HU':>10}{'SD HU':>10}{'weight':>10}")
-    rows = zip(Tissue, model.means, model.variances**0.5, model.weights, strict=True)
-    for tissue, mean, deviation, weight in rows:
-        typer.echo(f"{tissue.key:<16}{mean:>10.1f}{deviation:>10.1f}{weight:>10.4f}")
+    print_tissues(model)
     typer.echo(f"boundaries {', '.join(map(str, drift.boundaries_hu))} HU")
     moved = (
         "not as many as before"

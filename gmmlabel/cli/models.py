@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmmlabel.cli.options import AsJson
-from gmmlabel.cli.output import print_json, telling
+from gmmlabel.cli.output import print_json, print_tissues, telling
 
 if TYPE_CHECKING:
     from gmmlabel.mixture import Mixture
@@ -144,17 +144,10 @@ def _document(mixture: "Mixture") -> dict[str, Any]:
 def _print_model(mixture: "Mixture") -> None:
     from gmmlabel.model_card import boundaries_sentence, drift_sentence, training_facts
 
-    document = _document(mixture)
-    typer.echo(f"{document['name']}  {document['sha256']}")
+    typer.echo(f"{mixture.name}  {mixture.sha256}")
     for doubt in mixture.doubts:
         typer.echo(f"doubtful: {doubt}")
-    typer.echo(f"{'tissue':<16}{'mean HU':>10}{'SD HU':>10}{'weight':>10}")
-    for tissue in document["tissues"]:
-        deviation = tissue["variance_hu2"] ** 0.5
-        typer.echo(
-            f"{tissue['tissue']:<16}{tissue['mean_hu']:>10.1f}{deviation:>10.1f}"
-            f"{tissue['weight']:>10.4f}"
-        )
+    print_tissues(mixture)
     typer.echo(f"first HU of {boundaries_sentence(mixture)}")
     for label, fact in training_facts(mixture):
         typer.echo(f"{label.lower()}: {fact}")

@@ -155,7 +155,6 @@ def run_batch(
     plan: Plan,
     workers: Workers,
     *,
-    case_memory: int | None = None,
     started: Callable[[CaseTask], object] | None = None,
     ended: Callable[[Labelled | Failure], object] | None = None,
 ) -> Tally:
@@ -167,8 +166,6 @@ def run_batch(
         What to do.
     workers
         What labels the cases.
-    case_memory
-        Most memory that one case may take, in bytes; None if nothing is known of it.
     started, ended
         Are called with each case when it is sent, and with what became of it.
 
@@ -178,7 +175,7 @@ def run_batch(
         If the folder of the cohort cannot be written.
     """
     labelled = kept = 0
-    fitting, failures = _parted(plan.tasks, case_memory)
+    fitting, failures = _parted(plan.tasks, workers.case_memory)
     for refused in failures:
         if ended:
             ended(refused)

@@ -9,16 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from gmmlabel.cohort.joining import CONNECT_SECONDS, check, connect, make_mark, sent_functions
 from gmmlabel.cohort.labelling import CaseTask, Labelled, failure, label_case
-from gmmlabel.cohort.memory import check_fits
 from gmmlabel.cohort.summary import Failure
-from gmmlabel.errors import ClusterError, InputError
-
-if TYPE_CHECKING:
-    pass
+from gmmlabel.errors import ClusterError
 
 _WATCH_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0  # a nanny starts its worker anew in a few, a cluster manager in more
@@ -78,7 +74,6 @@ class ClusterWorkers:
         self._count = len(found)
         limits = [it.memory for it in found.values()]
         self.case_memory = max(limits) if all(limits) else None
-        """Most memory that a case may take on a worker, in bytes; None if nothing limits it."""
         self._executor = self._client.get_executor(pure=False)
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -90,12 +85,6 @@ class ClusterWorkers:
     def submit(self, task: CaseTask) -> "Future[Labelled | Failure]":
         """Send a case."""
         told: Future[Labelled | Failure] = Future()
-        try:
-            if self.case_memory is not None and task.ct.size is not None:
-                check_fits(task.ct, self.case_memory)
-        except InputError as error:
-            told.set_result(failure(task, str(error), "memory"))
-            return told
         # A worker has a working directory of its own.
         absolute = replace(task, folder=task.folder.absolute())
         self._pending.add(told)

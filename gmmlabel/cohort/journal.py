@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmmlabel.case_files import MAPS, RESULT, case_files
+from gmmlabel.case_files import RESULT, case_files
 from gmmlabel.cohort.finding import FoundCT
 from gmmlabel.cohort.labelling import Settings, matches
 
@@ -102,8 +102,8 @@ def finished_sha256(folder: Path, settings: Settings) -> str | None:
     if not isinstance(document, dict) or not matches(document, settings):
         return None
     without = () if document.get("opacity") else ("opacity",)
-    expected = {f"{name}.{settings.form}" for name in MAPS if name in without}
-    if not all((folder / name).is_file() for name in {*case_files(settings.form)} - expected):
+    files = case_files(settings.form, without=without)
+    if not all((folder / name).is_file() for name in files):
         return None
     given = document.get("input")
     found = given.get("sha256") if isinstance(given, dict) else None

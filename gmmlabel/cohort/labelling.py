@@ -1,7 +1,7 @@
 """One case of a cohort, labelled by whatever process it was sent to."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,7 @@ from gmmlabel.case_files import RESULT
 from gmmlabel.cohort.finding import FoundCT, read_found
 from gmmlabel.cohort.summary import Failure
 from gmmlabel.errors import GmmlabelError, ModelError
-from gmmlabel.method import Method
+from gmmlabel.method import Method, method_document
 from gmmlabel.mixture import Mixture
 from gmmlabel.model_files import load_model
 from gmmlabel.pipeline import label_volume
@@ -138,20 +138,11 @@ def matches(document: Mapping[str, object], settings: Settings) -> bool:
         and isinstance(model, Mapping)
         and software.get("version") == settings.software
         and model.get("sha256") == settings.model_sha256
-        and document.get("method") == _method_as_read(settings.method)
+        and document.get("method") == _document_of(settings.method)
     )
 
 
-@lru_cache(maxsize=4)  # a resume asks for it once for each case
-def _method_as_read(method: Method) -> object:
-    return _as_read(asdict(method))
-
-
-def _as_read(value: object) -> object:
-    """Turn tuples into lists, as they come back from JSON."""
-    if isinstance(value, Mapping):
-        return {key: _as_read(below) for key, below in value.items()}
-    return [_as_read(below) for below in value] if isinstance(value, list | tuple) else value
+_document_of = lru_cache(maxsize=4)(method_document)  # a resume asks for it once for each case
 
 
 @lru_cache(maxsize=4)

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from gmmlabel.case_files import RESULT
 from gmmlabel.cohort.columns import COLUMNS, NUMBERS, REQUIRED, TEXTS, KeyPath
 from gmmlabel.errors import UnreadableError
 from gmmlabel.result import SCHEMA_VERSION
@@ -64,7 +65,7 @@ def read_row(folder: Path) -> Row:
     UnreadableError
         If ``result.json`` is missing or damaged.
     """
-    path = folder / "result.json"
+    path = folder / RESULT
     try:
         return summary_row(folder.name, json.loads(path.read_bytes()))
     except FileNotFoundError:

@@ -27,6 +27,10 @@ class Workers(Protocol):
         """Memory for all cases that are under way, in bytes; None if each worker has its own."""
 
     @property
+    def case_memory(self) -> int | None:
+        """Most memory that one case may take, in bytes; None if nothing is known of it."""
+
+    @property
     def crashes(self) -> tuple[type[BaseException], ...]:
         """What the future of a case raises if its worker died."""
 
@@ -71,7 +75,7 @@ class LocalWorkers:
         label: Callable[[CaseTask], Labelled | Failure] = label_case,
     ) -> None:
         self.slots = count
-        self.memory = memory
+        self.memory = self.case_memory = memory
         self._label = label
         self._threads = max(1, cores // count)
         # A copy of a process that has threads may deadlock; one of a server without does not.

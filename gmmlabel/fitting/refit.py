@@ -12,7 +12,7 @@ from gmmlabel.errors import InputError, ModelError
 from gmmlabel.fitting.drift import Drift, measure_drift
 from gmmlabel.fitting.expectation import Maximum, maximise
 from gmmlabel.fitting.plausibility import implausible
-from gmmlabel.fitting.pool import Pool
+from gmmlabel.fitting.pool import Bins, Pool
 from gmmlabel.fitting.prior import Prior
 from gmmlabel.fitting.starts import k_means_starts
 from gmmlabel.mixture import Mixture
@@ -121,14 +121,15 @@ def refit(
         If fewer values occur than there are tissues.
     """
     method = method or (ANCHORED if prior else FREE)
-    if len(pool.bins.hu) < len(Tissue):
+    bins = pool.bins
+    if len(bins.hu) < len(Tissue):
         raise InputError(
-            f"only {len(pool.bins.hu)} values of HU occur in the lungs; five tissues need more"
+            f"only {len(bins.hu)} values of HU occur in the lungs; five tissues need more"
         )
     before = before or (prior.model if prior else load_model())
     maxima = [
-        maximise(start, pool.bins, prior, tolerance=method.tolerance, iterations=method.iterations)
-        for start in _starts(pool, prior, method)
+        maximise(start, bins, prior, tolerance=method.tolerance, iterations=method.iterations)
+        for start in _starts(bins, prior, method)
     ]
     best = max(maxima, key=lambda maximum: maximum.objective)
     reasons = implausible(best, pool.first_hu)
@@ -178,10 +179,10 @@ def accept(
     return replace(refit.model, training=training)
 
 
-def _starts(pool: Pool, prior: Prior | None, method: FitMethod) -> Iterator[Mixture]:
+def _starts(bins: Bins, prior: Prior | None, method: FitMethod) -> Iterator[Mixture]:
     if prior:
         yield prior.model
-    yield from k_means_starts(pool.bins, method.starts, method.seed)
+    yield from k_means_starts(bins, method.starts, method.seed)
 
 
 def _training(

@@ -38,7 +38,7 @@ def _plan(source: Path, out: Path, settings: Settings = SETTINGS, **options: boo
 
 def _run(plan: Plan, count: int = 2) -> Tally:
     with LocalWorkers(count, 2, 8 * GIB, misbehave) as workers:
-        return run_batch(plan, workers, case_memory=8 * GIB)
+        return run_batch(plan, workers)
 
 
 def _failures(out: Path) -> dict[str, dict[str, str]]:
@@ -156,7 +156,7 @@ def test_a_case_too_large_for_the_memory_is_refused_before_it_is_read(tmp_path: 
     (source / "huge.nrrd").write_bytes(head)
     plan = _plan(source, tmp_path / "out")
     with LocalWorkers(1, 2, 4 * 10**9 // 2) as workers:
-        tally = run_batch(plan, workers, case_memory=4 * 10**9 // 2)
+        tally = run_batch(plan, workers)
     (refused,) = tally.failures
     assert (refused.case, refused.stage, tally.labelled) == ("huge", "memory", 1)
     assert "512 x 512 x 1250 voxels take about" in refused.message

@@ -336,11 +336,12 @@ def test_a_worker_without_the_input_fails_that_case_alone(
 def test_a_case_too_large_for_every_worker_is_refused(
     source: Path, empty: Cluster, tmp_path: Path
 ) -> None:
-    task = _tasks(source, tmp_path / "out")[0]
+    (tmp_path / "out").mkdir()
+    plan = plan_batch([source], tmp_path / "out", SETTINGS)
     small = [empty.add_worker("--memory-limit", it) for it in ("300MB", "400MB")]
     with ClusterWorkers(empty.address, tmp_path / "out") as workers:
         assert workers.case_memory == 380_000_000  # where its nanny would end it
-        refused = workers.submit(task).result(timeout=60)
+        refused = run_batch(plan, workers).failures[0]
     for worker in small:
         _kill(worker)
     assert isinstance(refused, Failure)
