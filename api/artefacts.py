@@ -5,6 +5,7 @@
     incoming/ID/upload        an upload that is arriving; nothing refers to it
     jobs/ID/upload.nrrd       the upload of an accepted job, until the job ends
     jobs/ID/3/                the case folder that the third attempt made
+    jobs/ID/scratch/          what it unpacks meanwhile
 
 A folder moves from ``incoming`` to ``jobs`` when it is whole, before its job is accepted. So what a
 killed server leaves is a folder without a job, which `Artefacts.sweep` finds by its age.
@@ -71,6 +72,10 @@ class Artefacts:
         """Tell where an attempt makes its case folder."""
         return self._jobs / _checked(job_id) / str(attempt)
 
+    def scratch(self, job_id: str) -> Path:
+        """Tell where the temporary files of a job go."""
+        return self._jobs / _checked(job_id) / "scratch"
+
     def files(self, job_id: str, attempt: int) -> dict[str, Path]:
         """List the files of a case folder by name."""
         try:
@@ -78,6 +83,11 @@ class Artefacts:
         except FileNotFoundError:
             return {}
         return {path.name: path for path in entries if path.is_file()}
+
+    def drop_case(self, job_id: str, attempt: int) -> None:
+        """Remove what an attempt made, and what it had in hand."""
+        for folder in (self.case(job_id, attempt), self.scratch(job_id)):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def tidy(self, job_id: str, keep: int | None) -> None:
         """Remove all that a job no longer needs when it has ended.

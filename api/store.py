@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    tuple_,
     update,
 )
 
@@ -69,7 +70,7 @@ class Store:
         job_id: str,
         wanted: Wanted,
         *,
-        client: str = "",
+        client: str,
         queue_limit: int,
         idempotency_key: str | None = None,
     ) -> tuple[Job, bool]:
@@ -121,13 +122,17 @@ class Store:
                 connection.execute(insert(IdempotencyRow).values(row))
             return job, found is None
 
-    def get(self, job_id: str, client: str = "") -> Job | None:
+    def get(self, job_id: str, client: str) -> Job | None:
         """Read a job of a client; None if it has none of that id."""
-        with self._engine.begin() as connection:
-            job = _job(connection, job_id)
+        job = self.look(job_id)
         return job if job and job.client == client else None
 
-    def find(self, client: str = "", state: State | None = None, limit: int = 100) -> list[Job]:
+    def look(self, job_id: str) -> Job | None:
+        """Read a job, whosever it is; not for answers to a client."""
+        with self._engine.begin() as connection:
+            return _job(connection, job_id)
+
+    def find(self, client: str, state: State | None = None, limit: int = 100) -> list[Job]:
         """Read the jobs of a client, the newest first, without their results."""
         query = _select(results=False).where(JobRow.client == client)
         if state:
@@ -178,22 +183,24 @@ class Store:
                 return None
             return _job(connection, job_id)
 
-    def renew(self, owner: str, lease: float) -> set[tuple[str, int]]:
-        """Renew the leases of an owner.
+    def renew(self, owner: str, jobs: Collection[Job], lease: float) -> set[str]:
+        """Renew the leases of jobs.
 
         Returns
         -------
         set
-            Id and attempt of each job that it still has; all others are lost to it.
+            Ids of those that the owner still has; all others are lost to it.
         """
-        mine = JobRow.state == State.RUNNING, JobRow.owner == owner
+        attempts = {job.id: job.attempt for job in jobs}
+        which = (
+            JobRow.state == State.RUNNING,
+            JobRow.owner == owner,
+            tuple_(JobRow.id, JobRow.attempt).in_(attempts.items()),
+        )
         with self._writing.begin() as connection:
-            # The version stays: nobody who waits for the job has to know.
-            connection.execute(update(JobRow).where(*mine).values(lease_until=self._now() + lease))
-            return {
-                (row.id, row.attempt)
-                for row in connection.execute(select(JobRow.id, JobRow.attempt).where(*mine))
-            }
+            # The version stays: nobody who waits for a job has to know.
+            connection.execute(update(JobRow).where(*which).values(lease_until=self._now() + lease))
+            return set(connection.execute(select(JobRow.id).where(*which)).scalars())
 
     def advance(self, job: Job, owner: str, stage: str, progress: float) -> bool:
         """Note how far a job is; False if it is no longer the owner's."""
@@ -234,7 +241,7 @@ class Store:
         with self._writing.begin() as connection:
             _crashed(connection, late, attempts, problem, self._ended())
 
-    def cancel(self, job_id: str, client: str = "") -> bool:
+    def cancel(self, job_id: str, client: str) -> bool:
         """Cancel a job that has not ended; False if it has, or there is none."""
         active = update(JobRow).where(
             JobRow.id == job_id, JobRow.client == client, JobRow.state.in_(_ACTIVE)

@@ -35,7 +35,7 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 
 def add(store: Store, number: int = 0, **options: object) -> Job:
     wanted = replace(WANTED, sha256=f"{number:064x}")
-    return store.add(f"{number:032x}", wanted, **{"queue_limit": 100, **options})[0]
+    return store.add(f"{number:032x}", wanted, **{"client": "", "queue_limit": 100, **options})[0]
 
 
 def test_a_job_goes_from_queued_over_running_to_succeeded(store: Store, clock: Clock) -> None:
@@ -50,7 +50,7 @@ def test_a_job_goes_from_queued_over_running_to_succeeded(store: Store, clock: C
     assert store.advance(job, "me", "label", 0.5)
     clock.now = 1002.0
     assert store.succeed(job, "me", {"lungs": 1})
-    done = store.get(job.id)
+    done = store.look(job.id)
     assert done is not None
     assert (done.state, done.stage, done.progress, done.ended, done.result) == (
         State.SUCCEEDED, "label", 1.0, 1002.0, {"lungs": 1},
@@ -85,20 +85,21 @@ def test_a_job_that_was_lost_cannot_be_changed_by_its_earlier_owner(
     assert not store.crashed(first, "me", 2, PROBLEM)
     assert store.succeed(second, "me", {"second": True})
     assert not store.fail(second, "me", PROBLEM)
-    done = store.get(first.id)
+    done = store.look(first.id)
     assert done is not None
     assert (done.state, done.result) == (State.SUCCEEDED, {"second": True})
 
 
 def test_a_lease_that_is_renewed_does_not_run_out(store: Store, clock: Clock) -> None:
     job = add(store)
-    store.claim("me", 30)
+    claimed = store.claim("me", 30)
+    assert claimed is not None
     for _ in range(5):
         clock.now += 20
-        assert store.renew("me", 30) == {(job.id, 1)}
-        assert store.renew("another", 30) == set()
+        assert store.renew("me", [claimed], 30) == {job.id}
+        assert store.renew("another", [claimed], 30) == set()
         store.expire(1, PROBLEM)
-    found = store.get(job.id)
+    found = store.look(job.id)
     assert found is not None
     assert found.state is State.RUNNING
 
@@ -115,7 +116,7 @@ def test_a_job_fails_at_the_last_of_its_attempts(store: Store, clock: Clock, how
         else:
             clock.now += 31
             store.expire(3, PROBLEM)
-        found = store.get(job.id)
+        found = store.look(job.id)
         assert found is not None
         states.append(found.state)
     assert states == [State.QUEUED, State.QUEUED, State.FAILED]
@@ -134,18 +135,18 @@ def test_a_job_that_was_given_back_has_not_used_up_an_attempt(store: Store) -> N
 
 def test_the_same_work_is_one_job_unless_it_failed(store: Store) -> None:
     first = add(store)
-    again, made = store.add("f" * 32, first.wanted, queue_limit=100)
+    again, made = store.add("f" * 32, first.wanted, client="", queue_limit=100)
     assert (again, made) == (first, False)
     job = store.claim("me", 30)
     assert job is not None
     store.succeed(job, "me", {})
-    assert store.add("f" * 32, first.wanted, queue_limit=100)[0].id == first.id
+    assert store.add("f" * 32, first.wanted, client="", queue_limit=100)[0].id == first.id
     other = replace(first.wanted, method="published")
-    assert store.add("e" * 32, other, queue_limit=100)[1]
+    assert store.add("e" * 32, other, client="", queue_limit=100)[1]
     job = store.claim("me", 30)
     assert job is not None
     store.fail(job, "me", PROBLEM)
-    assert store.add("d" * 32, other, queue_limit=100)[1]
+    assert store.add("d" * 32, other, client="", queue_limit=100)[1]
 
 
 def test_clients_do_not_see_or_share_jobs(store: Store) -> None:
@@ -159,13 +160,15 @@ def test_clients_do_not_see_or_share_jobs(store: Store) -> None:
 
 def test_a_key_that_is_sent_again_gives_the_same_job_whatever_became_of_it(store: Store) -> None:
     first = add(store, idempotency_key="once")
-    store.cancel(first.id)
-    again, made = store.add("f" * 32, first.wanted, queue_limit=100, idempotency_key="once")
+    store.cancel(first.id, "")
+    again, made = store.add(
+        "f" * 32, first.wanted, client="", queue_limit=100, idempotency_key="once"
+    )
     assert (again.id, again.state, made) == (first.id, State.CANCELLED, False)
     with pytest.raises(KeyReusedError):
         add(store, 2, idempotency_key="once")
     assert store.remove(first.id)
-    assert store.add("e" * 32, first.wanted, queue_limit=100, idempotency_key="once")[1]
+    assert store.add("e" * 32, first.wanted, client="", queue_limit=100, idempotency_key="once")[1]
 
 
 def test_a_full_queue_takes_no_new_work_but_answers_with_what_is_there(store: Store) -> None:
@@ -183,12 +186,12 @@ def test_jobs_are_cancelled_until_they_end_and_removed_after(store: Store) -> No
     assert not store.remove(job.id)
     claimed = store.claim("me", 30)
     assert claimed is not None
-    assert store.cancel(job.id)
-    assert not store.cancel(job.id)
+    assert store.cancel(job.id, "")
+    assert not store.cancel(job.id, "")
     assert not store.succeed(claimed, "me", {})
-    assert store.renew("me", 30) == set()
+    assert store.renew("me", [claimed], 30) == set()
     assert store.remove(job.id)
-    assert store.get(job.id) is None
+    assert store.look(job.id) is None
 
 
 def test_lists_are_newest_first_without_results(store: Store, clock: Clock) -> None:
@@ -198,9 +201,9 @@ def test_lists_are_newest_first_without_results(store: Store, clock: Clock) -> N
     job = store.claim("me", 30)
     assert job is not None
     store.succeed(job, "me", {"large": True})
-    assert [int(found.id, 16) for found in store.find()] == [2, 1, 0]
-    assert [found.result for found in store.find(state=State.SUCCEEDED)] == [None]
-    assert len(store.find(limit=2)) == 2
+    assert [int(found.id, 16) for found in store.find("")] == [2, 1, 0]
+    assert [found.result for found in store.find("", state=State.SUCCEEDED)] == [None]
+    assert len(store.find("", limit=2)) == 2
     assert store.count(State.QUEUED) == 2
     assert store.ended_before(clock.now + 1) == [job.id]
     assert store.versions([job.id, "f" * 32]) == {job.id: 2}
@@ -212,7 +215,7 @@ def test_a_store_that_is_opened_again_has_what_it_was_told(tmp_path: Path) -> No
     job = add(store)
     store.close()
     again = Store(url)
-    assert again.get(job.id) == job
+    assert again.get(job.id, "") == job
     again.close()
 
 
