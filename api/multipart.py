@@ -5,12 +5,16 @@ so that every byte would be written twice, and limits would come too late.
 """
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartCallbacks, parse_options_header
+from python_multipart.multipart import parse_options_header
 
 from .problems import refusal
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 FIELD = "file"
 """Name of the field that holds the volume."""
@@ -72,7 +76,7 @@ class _Parts:
         self._headers: dict[bytes, bytes] = {}
         self._inside = False
 
-    def callbacks(self) -> MultipartCallbacks:
+    def callbacks(self) -> "MultipartCallbacks":
         return {
             "on_part_begin": self._begin,
             "on_header_field": self._add_name,

@@ -80,6 +80,7 @@ _KINDS = {
         ("queue-full", "Too many jobs are waiting", 429),
         ("internal", "The service failed", 500),
         ("worker-died", "The worker died", 500),
+        ("not-ready", "The service is not ready", 503),
         ("job-timeout", "The job took too long", 504),
         ("disk-full", "There is not enough disk space", 507),
     )

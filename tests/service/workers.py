@@ -10,6 +10,7 @@ from pathlib import Path
 
 def misbehave(order, pipe):
     """Do what the method says, in the place of `gmmlabel.api.work.work`."""
+
     def tell(message):
         with suppress(BrokenPipeError):
             pipe.send_bytes(json.dumps(message).encode())
