@@ -25,6 +25,11 @@ from gmmlabel.api.store import Store
 TESTS = Path(__file__).parents[1]
 
 
+def upload(what: str, text: str = "") -> bytes:
+    """What makes a worker do something."""
+    return f"NRRD0004 {text} {what}".encode()
+
+
 @dataclass
 class Desk:
     """A store and its files, as a server has them."""
@@ -37,11 +42,12 @@ class Desk:
         defaults = {"data": self.root, "workers": 2, "lease": 1, "worker_memory": 1 << 30}
         return Settings(**{**defaults, **options})
 
-    def add(self, method: str, text: str = "") -> Job:
-        job_id, content = secrets.token_hex(16), (text or method).encode()
+    def add(self, what: str, text: str = "") -> Job:
+        job_id, content = secrets.token_hex(16), upload(what, text)
         self.artefacts.begin(job_id).write_bytes(content)
         self.artefacts.keep(job_id, ".nrrd")
-        wanted = Wanted(hashlib.sha256(content).hexdigest(), ".nrrd", "m", "0" * 64, method, "nrrd")
+        sha256 = hashlib.sha256(content).hexdigest()
+        wanted = Wanted(sha256, ".nrrd", "m", "0" * 64, "default", "nrrd")
         return self.store.add(job_id, wanted, client="", queue_limit=1000)[0]
 
     def look(self, job: Job) -> Job:
@@ -94,9 +100,11 @@ def test_jobs_end_each_with_its_own_result_and_nothing_else_stays(desk: Desk) ->
     with desk.running():
         done = [desk.ended(job) for job in jobs]
     assert [job.state for job in done] == [State.SUCCEEDED] * 6
-    assert [job.result for job in done] == [{"of": f"text {number}"} for number in range(6)]
+    for number, job in enumerate(done):
+        assert job.result is not None
+        assert job.result["of"] == upload("good", f"text {number}").decode()
     for job in jobs:
-        assert desk.left(job) == ["1", "1/labels.nrrd", "1/result.json"]
+        assert desk.left(job) == ["1", "1/labels.nrrd", "1/report.html", "1/result.json"]
 
 
 def test_a_worker_that_dies_takes_its_job_with_it_at_the_last_attempt_only(desk: Desk) -> None:
@@ -109,7 +117,7 @@ def test_a_worker_that_dies_takes_its_job_with_it_at_the_last_attempt_only(desk:
     assert failed.problem is not None
     assert failed.problem["type"] == "urn:gmmlabel:problem:worker-died"
     assert (desk.look(once).attempt, failed.attempt) == (2, 2)
-    assert desk.left(once) == ["2", "2/labels.nrrd", "2/result.json"]
+    assert desk.left(once) == ["2", "2/labels.nrrd", "2/report.html", "2/result.json"]
     assert desk.left(always) == []
 
 
@@ -235,12 +243,15 @@ def test_every_job_ends_once_while_servers_and_workers_are_killed(desk: Desk) ->
     assert 0 < ended() < len(jobs)
     process = server()
     assert settled(lambda: ended() == len(jobs), 30), ended()
-    assert settled(lambda: len(desk.left(jobs[-1])) == 3)
+    assert settled(lambda: len(desk.left(jobs[-1])) == 4)
     process.kill()
     process.wait()
     for number, job in enumerate(jobs):
         done = desk.look(job)
-        assert (done.state, done.result) == (State.SUCCEEDED, {"of": f"text {number}"})
+        text = upload("good", f"text {number}").decode()
+        assert done.state is State.SUCCEEDED
+        assert done.result is not None
+        assert done.result["of"] == text
         case = desk.root / "jobs" / job.id / str(done.attempt)
-        assert (case / "labels.nrrd").read_text() == f"text {number}"[::-1]
+        assert (case / "labels.nrrd").read_text() == text[::-1]
         assert json.loads((case / "result.json").read_text()) == done.result
