@@ -133,12 +133,12 @@ def _label(order: Order, pipe: Connection) -> None:
 
 def _limit(memory: int) -> None:
     """Make the system refuse memory beyond the limit, and end this process before any other."""
-    with suppress(ImportError):  # Windows has no such limits
-        import resource  # noqa: PLC0415 - nor this module
+    with suppress(ImportError, ValueError, OSError):  # Windows and macOS have no such limit
+        import resource  # noqa: PLC0415 - nor Windows this module
 
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the upload
         address_space = memory + _MAPPED_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the upload
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
