@@ -5,7 +5,7 @@
     incoming/ID/upload        an upload that is arriving; nothing refers to it
     jobs/ID/upload.nrrd       the upload of an accepted job, until the job ends
     jobs/ID/3/                the case folder that the third attempt made
-    jobs/ID/scratch/          what it unpacks meanwhile
+    jobs/ID/3.tmp/            what it unpacks meanwhile
 
 A folder moves from ``incoming`` to ``jobs`` when it is whole, before its job is accepted. So what a
 killed server leaves is a folder without a job, which `Artefacts.sweep` finds by its age.
@@ -72,9 +72,9 @@ class Artefacts:
         """Tell where an attempt makes its case folder."""
         return self._jobs / _checked(job_id) / str(attempt)
 
-    def scratch(self, job_id: str) -> Path:
-        """Tell where the temporary files of a job go."""
-        return self._jobs / _checked(job_id) / "scratch"
+    def scratch(self, job_id: str, attempt: int) -> Path:
+        """Tell where the temporary files of an attempt go."""
+        return self._jobs / _checked(job_id) / f"{attempt}.tmp"
 
     def files(self, job_id: str, attempt: int) -> dict[str, Path]:
         """List the files of a case folder by name."""
@@ -86,7 +86,7 @@ class Artefacts:
 
     def drop_case(self, job_id: str, attempt: int) -> None:
         """Remove what an attempt made, and what it had in hand."""
-        for folder in (self.case(job_id, attempt), self.scratch(job_id)):
+        for folder in (self.case(job_id, attempt), self.scratch(job_id, attempt)):
             shutil.rmtree(folder, ignore_errors=True)
 
     def tidy(self, job_id: str, keep: int | None) -> None:
@@ -110,6 +110,10 @@ class Artefacts:
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
+
+    def with_uploads(self) -> list[str]:
+        """List the ids of jobs whose upload is still there."""
+        return sorted({path.parent.name for path in self._jobs.glob(f"*/{UPLOAD}.*")})
 
     def sweep(self, is_job: Callable[[str], bool], older_than: float) -> None:
         """Remove folders that belong to no job.

@@ -174,7 +174,7 @@ class Runner:
         return Order(
             self._artefacts.upload(job.id, job.wanted.suffix),
             self._artefacts.case(job.id, job.attempt),
-            self._artefacts.scratch(job.id),
+            self._artefacts.scratch(job.id, job.attempt),
             job.wanted.model,
             job.wanted.model_sha256,
             job.wanted.method,
@@ -241,17 +241,24 @@ class Runner:
             jobs = [one.job for one in self._running]
             mine = self._store.renew(self.owner, jobs, lease) if jobs else set()
             for one in self._running:
-                if one.job.id not in mine:
+                if (one.job.id, one.job.attempt) not in mine:
                     one.end = _End.LOST
         if now >= self._next_expiry:
             self._next_expiry = now + lease / 3
             self._store.expire(self._settings.attempts, _LOST.model_dump())
         if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP
-            for job_id in self._store.ended_before(time.time() - self._settings.retention):
-                self._store.remove(job_id)
-                self._artefacts.drop(job_id)
-            self._artefacts.sweep(lambda job_id: self._store.look(job_id) is not None, _ORPHAN)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        for job_id in self._store.ended_before(time.time() - self._settings.retention):
+            self._store.remove(job_id)
+            self._artefacts.drop(job_id)
+        for job_id in self._artefacts.with_uploads():  # some were left by a killed server
+            job = self._store.look(job_id)
+            if job and job.state.ended:
+                self._clean(job)
+        self._artefacts.sweep(lambda job_id: self._store.look(job_id) is not None, _ORPHAN)
 
 
 def _context(module: str) -> SpawnContext | ForkServerContext:

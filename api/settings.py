@@ -104,8 +104,11 @@ class Settings(BaseSettings):
     @field_validator("database")
     @classmethod
     def _is_sqlite(cls, database: str | None) -> str | None:
+        if database is None:
+            return None
         try:
-            known = database is None or make_url(database).get_backend_name() == "sqlite"
+            url = make_url(database)
+            known = url.get_backend_name() == "sqlite" and url.database not in (None, ":memory:")
         except ArgumentError:
             known = False
         if not known:

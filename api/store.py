@@ -183,24 +183,24 @@ class Store:
                 return None
             return _job(connection, job_id)
 
-    def renew(self, owner: str, jobs: Collection[Job], lease: float) -> set[str]:
+    def renew(self, owner: str, jobs: Collection[Job], lease: float) -> set[tuple[str, int]]:
         """Renew the leases of jobs.
 
         Returns
         -------
         set
-            Ids of those that the owner still has; all others are lost to it.
+            Id and attempt of each that the owner still has; all others are lost to it.
         """
-        attempts = {job.id: job.attempt for job in jobs}
         which = (
             JobRow.state == State.RUNNING,
             JobRow.owner == owner,
-            tuple_(JobRow.id, JobRow.attempt).in_(attempts.items()),
+            tuple_(JobRow.id, JobRow.attempt).in_([(job.id, job.attempt) for job in jobs]),
         )
         with self._writing.begin() as connection:
             # The version stays: nobody who waits for a job has to know.
             connection.execute(update(JobRow).where(*which).values(lease_until=self._now() + lease))
-            return set(connection.execute(select(JobRow.id).where(*which)).scalars())
+            found = connection.execute(select(JobRow.id, JobRow.attempt).where(*which))
+            return {(row.id, row.attempt) for row in found}
 
     def advance(self, job: Job, owner: str, stage: str, progress: float) -> bool:
         """Note how far a job is; False if it is no longer the owner's."""

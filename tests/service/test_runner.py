@@ -185,6 +185,22 @@ def test_old_jobs_go_with_their_files(desk: Desk) -> None:
         assert settled(lambda: desk.store.look(job.id) is None and not desk.left(job))
 
 
+def test_what_a_killed_server_left_of_an_ended_job_goes(desk: Desk) -> None:
+    done, cancelled, queued = (desk.add("good", text) for text in "abc")
+    job = desk.store.claim("killed", 30)
+    assert job is not None
+    assert job.id == done.id
+    for name in ("1", "1.tmp", "2"):
+        (desk.root / "jobs" / done.id / name).mkdir()
+    desk.store.succeed(job, "killed", {})
+    desk.store.cancel(cancelled.id, "")
+    runner = Runner(desk.store, desk.artefacts, desk.settings(), misbehave)
+    runner._sweep()
+    assert desk.left(done) == ["1"]
+    assert desk.left(cancelled) == []
+    assert desk.left(queued) == ["upload.nrrd"]
+
+
 def test_folders_of_no_job_are_swept_when_they_are_old(desk: Desk) -> None:
     job = desk.add("good")
     old, new = secrets.token_hex(16), secrets.token_hex(16)

@@ -32,6 +32,7 @@ def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         ("host", "example.org"),
         ("database", "postgresql://localhost/jobs"),
         ("database", "nonsense"),
+        ("database", "sqlite://"),
         ("upload_limit", "much"),
         ("worker_memory", "1MiB"),
         ("workers", "0"),

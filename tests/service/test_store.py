@@ -96,7 +96,7 @@ def test_a_lease_that_is_renewed_does_not_run_out(store: Store, clock: Clock) ->
     assert claimed is not None
     for _ in range(5):
         clock.now += 20
-        assert store.renew("me", [claimed], 30) == {job.id}
+        assert store.renew("me", [claimed], 30) == {(job.id, 1)}
         assert store.renew("another", [claimed], 30) == set()
         store.expire(1, PROBLEM)
     found = store.look(job.id)
