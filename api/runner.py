@@ -86,7 +86,7 @@ class Runner:
         self._store, self._artefacts, self._settings = store, artefacts, settings
         self._target = target
         self._memory = settings.worker_bytes
-        self._context = _context(target.__module__)
+        self._context = _context(target)
         self._running: list[_Running] = []
         self._heard, self._bell = multiprocessing.Pipe(duplex=False)
         self._rung = threading.Event()
@@ -261,12 +261,15 @@ class Runner:
         self._artefacts.sweep(lambda job_id: self._store.look(job_id) is not None, _ORPHAN)
 
 
-def _context(module: str) -> SpawnContext | ForkServerContext:
+def _context(target: Callable[..., None]) -> SpawnContext | ForkServerContext:
     """Choose how processes start: as copies of one that has no threads, or they may deadlock."""
     if sys.platform in {"win32", "darwin"}:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", work.__module__, module])
+    preload = ["__main__", work.__module__, target.__module__]
+    if target is work:
+        preload.append(f"{__package__}.prepared")
+    context.set_forkserver_preload(preload)
     return context
 
 

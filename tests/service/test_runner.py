@@ -176,6 +176,17 @@ def test_a_runner_that_stops_gives_back_what_it_has_and_another_goes_on(desk: De
         assert desk.ended(job).state is State.SUCCEEDED
 
 
+def test_servers_that_share_a_store_do_no_job_twice(desk: Desk) -> None:
+    jobs = [desk.add("good", f"text {number}") for number in range(20)]
+    other = Store(f"sqlite:///{desk.root / 'jobs.db'}")
+    beside = Desk(desk.root, other, Artefacts(desk.root))
+    with desk.running() as one, beside.running() as two:
+        assert one.owner != two.owner
+        assert {desk.ended(job).state for job in jobs} == {State.SUCCEEDED}
+    other.close()
+    assert sorted(desk.attempts()) == sorted(job.id for job in jobs)
+
+
 def test_old_jobs_go_with_their_files(desk: Desk) -> None:
     job = desk.add("good")
     with desk.running(retention=0.1):

@@ -101,12 +101,15 @@ def test_curl_gets_the_label_map_that_the_command_makes(
     curl = shutil.which("curl")
     if curl is None:
         pytest.skip("curl is not installed")
-    url = f"{serving().url}/v1/label"
+    server = serving()
+    url = f"{server.url}/v1/label"
     out = tmp_path / "labels.nrrd"
     for body in (("--data-binary", f"@{ct}"), ("-F", f"file=@{ct}")):
         subprocess.run([curl, "-sSf", *body, url, "-o", out], check=True)
         assert out.read_bytes() == (case / "labels.nrrd").read_bytes()
         out.unlink()
+    for pid in server.children():  # a copy of a process with more threads may deadlock
+        assert "\nThreads:\t1\n" in Path(f"/proc/{pid}/status").read_text()
 
 
 def test_a_job_outlives_the_server_that_accepted_it(
