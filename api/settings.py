@@ -59,9 +59,7 @@ class Settings(BaseSettings):
         description="Memory of a worker; its share of what is free at the start unless given.",
     )
     job_timeout: float = Field(1800, gt=0, description="Seconds after which a job fails.")
-    attempts: int = Field(
-        2, ge=1, description="Times a job may lose its worker or server before it fails."
-    )
+    attempts: int = Field(2, ge=1, description="At which loss of its worker or server a job fails.")
     lease: float = Field(
         30, ge=1, description="Seconds without a sign of life after which a job is taken up again."
     )

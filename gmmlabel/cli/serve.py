@@ -34,7 +34,8 @@ def serve(
         float | None, _option("job-timeout", "SECONDS", "When a job fails; 1800.")
     ] = None,
     attempts: Annotated[
-        int | None, _option("attempts", "N", "Times a job may lose its worker or server; 2.")
+        int | None,
+        _option("attempts", "N", "At which loss of its worker or server a job fails; 2."),
     ] = None,
     lease: Annotated[
         float | None,
