@@ -116,12 +116,18 @@ class LocalWorkers:
 
     def _start(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            self.slots, self._context, initializer=_begin, initargs=(self._threads,)
+            self.slots, self._context, initializer=begin_worker, initargs=(self._threads,)
         )
 
 
-def _begin(threads: int) -> None:
-    """Begin a worker: it leaves Ctrl-C to its parent, and does not outlive it."""
+def begin_worker(threads: int) -> None:
+    """Begin a process that works for another: it leaves Ctrl-C to that, and does not outlive it.
+
+    Parameters
+    ----------
+    threads
+        How many threads each step may use.
+    """
     os.environ["GMMLABEL_THREADS"] = str(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,109 @@
+"""``/v1/jobs``: jobs, their events and their files."""
+
+from collections.abc import AsyncIterable
+from pathlib import Path
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from ..accepting import ChoiceOf, accept
+from ..jobs import Job, State
+from ..problems import refusal
+from ..service import Client, JobOf, Service, ServiceOf
+from ..views import FileList, FileView, JobList, JobView, job_path, view_job
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_LOOK_AGAIN = 15.0
+_TYPES = {".html": "text/html", ".png": "image/png", ".json": "application/json"}
+# What a report may do in a browser: show its own styles and pictures, and nothing else.
+_HARMLESS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@router.post("", status_code=202, response_model=JobView)
+async def create(request: Request, service: ServiceOf, choice: ChoiceOf) -> Response:
+    """Accept the volume in the body, or in the field `file` of a form."""
+    job = await accept(request, service, choice)
+    return JSONResponse(
+        view_job(job).model_dump(mode="json"), 202, headers={"Location": job_path(job)}
+    )
+
+
+@router.get("")
+def index(
+    service: ServiceOf,
+    client: Client,
+    state: Annotated[State | None, Query(description="Only jobs in this state")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most")] = 100,
+) -> JobList:
+    """List jobs, the newest first, without their results."""
+    return JobList(jobs=[view_job(job) for job in service.store.find(client, state, limit)])
+
+
+@router.get("/{job_id}")
+def show(job: JobOf) -> JobView:
+    """Tell how far a job is, and its result or problem."""
+    return view_job(job)
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse)
+async def events(job: JobOf, service: ServiceOf) -> AsyncIterable[ServerSentEvent]:
+    """Send the job each time it changes, until it has ended or is removed."""
+    found: Job | None = job
+    sent = -1
+    while found is not None:
+        if found.version != sent:
+            sent = found.version
+            yield ServerSentEvent(data=view_job(found), event="job", id=str(sent))
+        if found.state.ended:
+            return
+        await service.watcher.changed(job.id, sent, _LOOK_AGAIN)
+        found = await run_sync(service.store.get, job.id, job.client)
+
+
+@router.get("/{job_id}/files")
+def files(job: JobOf, service: ServiceOf) -> FileList:
+    """List the files of a job that succeeded; of others there are none."""
+    listed = [
+        FileView(name=name, bytes=path.stat().st_size, path=f"{job_path(job)}/files/{name}")
+        for name, path in _files(service, job).items()
+    ]
+    return FileList(files=listed)
+
+
+@router.get("/{job_id}/files/{name}", response_class=FileResponse)
+def file(job: JobOf, name: str, service: ServiceOf) -> FileResponse:
+    """Send a file."""
+    path = _files(service, job).get(name)  # only what is listed: a name is no path
+    if path is None:
+        raise refusal("no-such-file", f"{name}: not among the files of this job")
+    kind = _TYPES.get(path.suffix, "application/octet-stream")
+    return FileResponse(path, media_type=kind, headers=_HARMLESS)
+
+
+@router.delete("/{job_id}", response_model=None, responses={204: {"description": "Removed"}})
+def delete(job: JobOf, service: ServiceOf) -> JobView | Response:
+    """Cancel a job that has not ended; remove one that has, with all its files."""
+    if service.store.cancel(job.id, job.client):
+        if job.state is State.QUEUED:  # the files of a running one go when its process has ended
+            service.artefacts.drop(job.id)
+        service.runner.look()
+        found = service.store.get(job.id, job.client)
+        return view_job(found or job)
+    service.store.remove(job.id)
+    service.artefacts.drop(job.id)
+    return Response(status_code=204)
+
+
+def _files(service: Service, job: Job) -> dict[str, Path]:
+    if job.state is not State.SUCCEEDED:
+        return {}
+    return service.artefacts.files(job.id, job.attempt)

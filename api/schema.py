@@ -1,0 +1,66 @@
+"""The tables of the job store."""
+
+from typing import Any
+
+from sqlalchemy import JSON, Float, Index, Integer, MetaData, String, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+_LIVE = text("state IN ('queued', 'running', 'succeeded')")
+
+
+class Table(DeclarativeBase):
+    """The root of all tables."""
+
+    metadata = MetaData()
+
+
+class JobRow(Table):
+    """A job. Times are seconds since 1970, UTC."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    client: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    stage: Mapped[str | None] = mapped_column(String(16))
+    progress: Mapped[float] = mapped_column(Float, default=0.0)
+    version: Mapped[int] = mapped_column(Integer, default=0)
+
+    sha256: Mapped[str] = mapped_column(String(64))
+    suffix: Mapped[str] = mapped_column(String(16))
+    model: Mapped[str] = mapped_column(String(200))
+    model_sha256: Mapped[str] = mapped_column(String(64))
+    method: Mapped[str] = mapped_column(String(32))
+    form: Mapped[str] = mapped_column(String(16))
+
+    created: Mapped[float] = mapped_column(Float)
+    started: Mapped[float | None] = mapped_column(Float)
+    ended: Mapped[float | None] = mapped_column(Float)
+
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    crashes: Mapped[int] = mapped_column(Integer, default=0)
+    owner: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[float | None] = mapped_column(Float)
+
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+    __table_args__ = (
+        # The same work is there once for each client, until it fails or is removed.
+        Index(
+            "jobs_same", "client", "key", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE
+        ),
+        Index("jobs_next", "state", "created"),
+    )
+
+
+class IdempotencyRow(Table):
+    """The request that a client sent with an ``Idempotency-Key``, and the job that answered it."""
+
+    __tablename__ = "idempotency_keys"
+
+    client: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64))
+    job: Mapped[str] = mapped_column(String(32), index=True)

@@ -1,0 +1,56 @@
+"""What every route needs: the parts of the running service, and whose request it is."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import Depends, Path, Request
+
+from .artefacts import JOB_ID, Artefacts
+from .jobs import Job
+from .problems import ProblemError, refusal
+from .runner import Runner
+from .settings import Settings
+from .store import Store
+from .watching import Watcher
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of the running service."""
+
+    settings: Settings
+    store: Store
+    artefacts: Artefacts
+    runner: Runner
+    watcher: Watcher
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _client() -> str:
+    """Tell whose request it is; without access tokens all are of one client."""
+    return ""
+
+
+ServiceOf = Annotated[Service, Depends(_service)]
+Client = Annotated[str, Depends(_client)]
+JobId = Annotated[str, Path(pattern=f"^{JOB_ID.pattern}$", description="Id of a job")]
+
+
+async def _job(job_id: JobId, service: ServiceOf, client: Client) -> Job:
+    job = await run_sync(service.store.get, job_id, client)
+    if job is None:
+        raise no_such_job(job_id)
+    return job
+
+
+JobOf = Annotated[Job, Depends(_job)]
+
+
+def no_such_job(job_id: str) -> ProblemError:
+    """Make what is answered for the id of no job, or of another client's."""
+    return refusal("no-such-job", f"{job_id}: there is none, or it has been removed")

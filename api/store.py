@@ -1,0 +1,376 @@
+"""The job store: who may do what with a job, decided by one SQL statement each.
+
+A job is worked on by whoever claimed it last, for as long as its lease is renewed. Every change of
+a running job names the owner and the attempt, so that whoever lost a job (because it was cancelled,
+or its lease ran out) changes nothing any more: each job ends exactly once.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Row,
+    Update,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+
+from .jobs import Job, State, Wanted
+from .schema import IdempotencyRow, JobRow, Table
+
+_LIVE = (State.QUEUED, State.RUNNING, State.SUCCEEDED)
+_ACTIVE = (State.QUEUED, State.RUNNING)
+_WAIT_FOR_LOCK_MS = 30_000
+
+
+class QueueFullError(Exception):
+    """As many jobs are waiting as may."""
+
+
+class KeyReusedError(Exception):
+    """An idempotency key came with another request before."""
+
+
+class Store:
+    """The jobs of the service, in a database.
+
+    Parameters
+    ----------
+    url
+        URL of the database, as SQLAlchemy has it.
+    now
+        Tells the time, in seconds since 1970.
+    """
+
+    def __init__(self, url: str, now: Callable[[], float] = time.time) -> None:
+        self._engine = create_engine(url)
+        self._now = now
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _open_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+        self._writing = self._engine.execution_options(immediate=True)
+        with self._writing.begin() as connection:
+            Table.metadata.create_all(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def add(
+        self,
+        job_id: str,
+        wanted: Wanted,
+        *,
+        client: str,
+        queue_limit: int,
+        idempotency_key: str | None = None,
+    ) -> tuple[Job, bool]:
+        """Accept a job, or find the one that does or did the same.
+
+        Parameters
+        ----------
+        job_id
+            Id of the new job.
+        wanted
+            What it is to do.
+        client
+            Whose it is.
+        queue_limit
+            How many jobs may wait.
+        idempotency_key
+            What the client calls this request, so that it can repeat it.
+
+        Returns
+        -------
+        Job
+            The job.
+        bool
+            Whether it is the new one.
+
+        Raises
+        ------
+        QueueFullError
+            If too many jobs are waiting, and none does the same.
+        KeyReusedError
+            If the client called another request so.
+        """
+        with self._writing.begin() as connection:
+            found = _answered(connection, client, idempotency_key, wanted)
+            if found:
+                return found, False
+            found = _same(connection, client, wanted)
+            if not found:
+                if _count(connection, State.QUEUED) >= queue_limit:
+                    raise QueueFullError
+                values = {"id": job_id, "client": client, "key": wanted.key, **vars(wanted)}
+                values |= {"state": State.QUEUED, "created": self._now()}
+                connection.execute(insert(JobRow).values(values))
+            job = found or _job(connection, job_id)
+            if job is None:  # pragma: no cover - it was written in this transaction
+                raise RuntimeError(f"job {job_id} is not there")
+            if idempotency_key is not None:
+                row = {"client": client, "name": idempotency_key, "key": wanted.key, "job": job.id}
+                connection.execute(insert(IdempotencyRow).values(row))
+            return job, found is None
+
+    def get(self, job_id: str, client: str) -> Job | None:
+        """Read a job of a client; None if it has none of that id."""
+        job = self.look(job_id)
+        return job if job and job.client == client else None
+
+    def look(self, job_id: str) -> Job | None:
+        """Read a job, whosever it is; not for answers to a client."""
+        with self._engine.begin() as connection:
+            return _job(connection, job_id)
+
+    def find(self, client: str, state: State | None = None, limit: int = 100) -> list[Job]:
+        """Read the jobs of a client, the newest first, without their results."""
+        query = _select(results=False).where(JobRow.client == client)
+        if state:
+            query = query.where(JobRow.state == state)
+        query = query.order_by(JobRow.created.desc(), JobRow.id).limit(limit)
+        with self._engine.begin() as connection:
+            return [_as_job(row) for row in connection.execute(query)]
+
+    def versions(self, job_ids: Collection[str]) -> Mapping[str, int]:
+        """Tell the versions of those jobs that there are."""
+        query = select(JobRow.id, JobRow.version).where(JobRow.id.in_(job_ids))
+        with self._engine.begin() as connection:
+            return {row.id: row.version for row in connection.execute(query)}
+
+    def count(self, state: State) -> int:
+        """Count the jobs in a state."""
+        with self._engine.begin() as connection:
+            return _count(connection, state)
+
+    def claim(self, owner: str, lease: float) -> Job | None:
+        """Take the job that waits longest.
+
+        Parameters
+        ----------
+        owner
+            Who takes it.
+        lease
+            Seconds after which it is free again unless `renew` is called.
+        """
+        first = (
+            select(JobRow.id)
+            .where(JobRow.state == State.QUEUED)
+            .order_by(JobRow.created, JobRow.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        now = self._now()
+        with self._writing.begin() as connection:
+            job_id = connection.execute(first).scalar()
+            if job_id is None:
+                return None
+            taken = {"owner": owner, "lease_until": now + lease, "attempt": JobRow.attempt + 1}
+            if not _change(
+                connection,
+                update(JobRow).where(JobRow.id == job_id, JobRow.state == State.QUEUED),
+                {"state": State.RUNNING, "stage": None, "progress": 0.0, "started": now, **taken},
+            ):
+                return None
+            return _job(connection, job_id)
+
+    def renew(self, owner: str, jobs: Collection[Job], lease: float) -> set[tuple[str, int]]:
+        """Renew the leases of jobs.
+
+        Returns
+        -------
+        set
+            Id and attempt of each that the owner still has; all others are lost to it.
+        """
+        which = (
+            JobRow.state == State.RUNNING,
+            JobRow.owner == owner,
+            tuple_(JobRow.id, JobRow.attempt).in_([(job.id, job.attempt) for job in jobs]),
+        )
+        with self._writing.begin() as connection:
+            # The version stays: nobody who waits for a job has to know.
+            connection.execute(update(JobRow).where(*which).values(lease_until=self._now() + lease))
+            found = connection.execute(select(JobRow.id, JobRow.attempt).where(*which))
+            return {(row.id, row.attempt) for row in found}
+
+    def advance(self, job: Job, owner: str, stage: str, progress: float) -> bool:
+        """Note how far a job is; False if it is no longer the owner's."""
+        return self._change(job, owner, {"stage": stage, "progress": progress})
+
+    def succeed(self, job: Job, owner: str, result: Mapping[str, Any]) -> bool:
+        """End a job with its result; False if it is no longer the owner's."""
+        end = {"state": State.SUCCEEDED, "progress": 1.0, "result": dict(result)}
+        return self._change(job, owner, {**end, **self._ended()})
+
+    def fail(self, job: Job, owner: str, problem: Mapping[str, Any]) -> bool:
+        """End a job with a problem; False if it is no longer the owner's."""
+        end = {"state": State.FAILED, "problem": dict(problem)}
+        return self._change(job, owner, {**end, **self._ended()})
+
+    def give_back(self, job: Job, owner: str) -> bool:
+        """Let a job wait again, through no fault of its own."""
+        return self._change(job, owner, _WAITING)
+
+    def crashed(self, job: Job, owner: str, attempts: int, problem: Mapping[str, Any]) -> bool:
+        """Let a job wait again whose worker died, or fail it if that is the last attempt.
+
+        Parameters
+        ----------
+        job, owner
+            The job, and who has it.
+        attempts
+            How many crashes end it.
+        problem
+            What it fails with then.
+        """
+        with self._writing.begin() as connection:
+            return _crashed(connection, _owned(job, owner), attempts, problem, self._ended())
+
+    def expire(self, attempts: int, problem: Mapping[str, Any]) -> None:
+        """Do as `crashed` with all jobs whose lease ran out: their server is gone."""
+        late = update(JobRow).where(JobRow.state == State.RUNNING, JobRow.lease_until < self._now())
+        with self._writing.begin() as connection:
+            _crashed(connection, late, attempts, problem, self._ended())
+
+    def cancel(self, job_id: str, client: str) -> bool:
+        """Cancel a job that has not ended; False if it has, or there is none."""
+        active = update(JobRow).where(
+            JobRow.id == job_id, JobRow.client == client, JobRow.state.in_(_ACTIVE)
+        )
+        with self._writing.begin() as connection:
+            return _change(connection, active, {"state": State.CANCELLED, **self._ended()})
+
+    def remove(self, job_id: str) -> bool:
+        """Forget a job that has ended; False if it has not, or there is none."""
+        with self._writing.begin() as connection:
+            done = connection.execute(
+                delete(JobRow).where(JobRow.id == job_id, JobRow.state.not_in(_ACTIVE))
+            )
+            if not done.rowcount:
+                return False
+            connection.execute(delete(IdempotencyRow).where(IdempotencyRow.job == job_id))
+            return True
+
+    def ended_before(self, moment: float) -> list[str]:
+        """List the ids of jobs that ended before a moment."""
+        query = select(JobRow.id).where(JobRow.ended < moment)
+        with self._engine.begin() as connection:
+            return [row.id for row in connection.execute(query)]
+
+    def _ended(self) -> dict[str, Any]:
+        return {"ended": self._now(), "owner": None, "lease_until": None}
+
+    def _change(self, job: Job, owner: str, values: Mapping[str, Any]) -> bool:
+        with self._writing.begin() as connection:
+            return _change(connection, _owned(job, owner), values)
+
+
+_WAITING: dict[str, Any] = {
+    "state": State.QUEUED,
+    "stage": None,
+    "progress": 0.0,
+    "started": None,
+    "owner": None,
+    "lease_until": None,
+}
+
+
+def _owned(job: Job, owner: str) -> Update:
+    return update(JobRow).where(
+        JobRow.id == job.id,
+        JobRow.state == State.RUNNING,
+        JobRow.owner == owner,
+        JobRow.attempt == job.attempt,
+    )
+
+
+def _change(connection: Connection, which: Update, values: Mapping[str, Any]) -> bool:
+    done: CursorResult[Any] = connection.execute(which.values(**values, version=JobRow.version + 1))
+    return bool(done.rowcount)
+
+
+def _crashed(
+    connection: Connection,
+    which: Update,
+    attempts: int,
+    problem: Mapping[str, Any],
+    ended: Mapping[str, Any],
+) -> bool:
+    crashes = JobRow.crashes + 1
+    last = {"state": State.FAILED, "problem": dict(problem), "crashes": crashes, **ended}
+    failed = _change(connection, which.where(crashes >= attempts), last)
+    again = _change(connection, which.where(crashes < attempts), {**_WAITING, "crashes": crashes})
+    return failed or again
+
+
+def _answered(connection: Connection, client: str, name: str | None, wanted: Wanted) -> Job | None:
+    """Find the job that answered a request of this name before."""
+    if name is None:
+        return None
+    query = select(IdempotencyRow.key, IdempotencyRow.job).where(
+        IdempotencyRow.client == client, IdempotencyRow.name == name
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    if row.key != wanted.key:
+        raise KeyReusedError
+    return _job(connection, row.job)
+
+
+def _same(connection: Connection, client: str, wanted: Wanted) -> Job | None:
+    query = _select().where(
+        JobRow.client == client, JobRow.key == wanted.key, JobRow.state.in_(_LIVE)
+    )
+    row = connection.execute(query).first()
+    return _as_job(row) if row else None
+
+
+def _count(connection: Connection, state: State) -> int:
+    query = select(func.count()).select_from(JobRow).where(JobRow.state == state)
+    return connection.execute(query).scalar_one()
+
+
+def _select(*, results: bool = True) -> Any:
+    columns = [column for column in JobRow.__table__.columns if results or column.name != "result"]
+    return select(*columns)
+
+
+def _job(connection: Connection, job_id: str) -> Job | None:
+    row = connection.execute(_select().where(JobRow.id == job_id)).first()
+    return _as_job(row) if row else None
+
+
+def _as_job(row: Row[Any]) -> Job:
+    said = row._mapping  # noqa: SLF001 - the public name of it, in spite of the underscore
+    wanted = Wanted(**{name: said[name] for name in Wanted.__dataclass_fields__})
+    names = Job.__dataclass_fields__.keys() & said.keys() - {"state"}
+    return Job(wanted=wanted, state=State(said["state"]), **{name: said[name] for name in names})
+
+
+def _open_sqlite(connection: Any, _: object) -> None:
+    # SQLAlchemy begins transactions, not the driver, which does it too late.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",  # an accepted job is on the disk
+        f"busy_timeout = {_WAIT_FOR_LOCK_MS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Lock when a transaction that writes begins: a lock that is asked for later may fail."""
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
