@@ -9,6 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
 from .artefacts import Artefacts
+from .database import Database
 from .problems import PROBLEM_RESPONSES, install
 from .routes import health, jobs, label, models
 from .runner import Runner
@@ -33,13 +34,14 @@ def create_app(settings: Settings, target: Callable[[Order, Connection], None] =
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         artefacts = Artefacts(settings.data)  # first: the job store may be in that folder
-        store = Store(settings.database_url)
+        database = Database(settings.database_url)
+        store = Store(database)
         runner = Runner(store, artefacts, settings, target)
         app.state.service = Service(settings, store, artefacts, runner, Watcher(store))
         runner.start()
         yield
         await run_sync(runner.stop)
-        store.close()
+        database.close()
 
     app = FastAPI(
         title="gmmlabel",

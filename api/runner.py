@@ -21,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from gmmlabel.case import RESULT
+from gmmlabel.case_files import RESULT
 
 from .artefacts import Artefacts
 from .jobs import STAGES, Job, State

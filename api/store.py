@@ -14,9 +14,7 @@ from sqlalchemy import (
     CursorResult,
     Row,
     Update,
-    create_engine,
     delete,
-    event,
     func,
     insert,
     select,
@@ -24,12 +22,12 @@ from sqlalchemy import (
     update,
 )
 
+from .database import Database
 from .jobs import Job, State, Wanted
-from .schema import IdempotencyRow, JobRow, Table
+from .schema import IdempotencyRow, JobRow
 
 _LIVE = (State.QUEUED, State.RUNNING, State.SUCCEEDED)
 _ACTIVE = (State.QUEUED, State.RUNNING)
-_WAIT_FOR_LOCK_MS = 30_000
 
 
 class QueueFullError(Exception):
@@ -45,25 +43,15 @@ class Store:
 
     Parameters
     ----------
-    url
-        URL of the database, as SQLAlchemy has it.
+    database
+        Where they are.
     now
         Tells the time, in seconds since 1970.
     """
 
-    def __init__(self, url: str, now: Callable[[], float] = time.time) -> None:
-        self._engine = create_engine(url)
+    def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
+        self._database = database
         self._now = now
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _open_sqlite)
-            event.listen(self._engine, "begin", _begin_sqlite)
-        self._writing = self._engine.execution_options(immediate=True)
-        with self._writing.begin() as connection:
-            Table.metadata.create_all(connection)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
 
     def add(
         self,
@@ -103,7 +91,7 @@ class Store:
         KeyReusedError
             If the client called another request so.
         """
-        with self._writing.begin() as connection:
+        with self._database.writing() as connection:
             found = _answered(connection, client, idempotency_key, wanted)
             if found:
                 return found, False
@@ -129,7 +117,7 @@ class Store:
 
     def look(self, job_id: str) -> Job | None:
         """Read a job, whosever it is; not for answers to a client."""
-        with self._engine.begin() as connection:
+        with self._database.reading() as connection:
             return _job(connection, job_id)
 
     def find(self, client: str, state: State | None = None, limit: int = 100) -> list[Job]:
@@ -138,18 +126,18 @@ class Store:
         if state:
             query = query.where(JobRow.state == state)
         query = query.order_by(JobRow.created.desc(), JobRow.id).limit(limit)
-        with self._engine.begin() as connection:
+        with self._database.reading() as connection:
             return [_as_job(row) for row in connection.execute(query)]
 
     def versions(self, job_ids: Collection[str]) -> Mapping[str, int]:
         """Tell the versions of those jobs that there are."""
         query = select(JobRow.id, JobRow.version).where(JobRow.id.in_(job_ids))
-        with self._engine.begin() as connection:
+        with self._database.reading() as connection:
             return {row.id: row.version for row in connection.execute(query)}
 
     def count(self, state: State) -> int:
         """Count the jobs in a state."""
-        with self._engine.begin() as connection:
+        with self._database.reading() as connection:
             return _count(connection, state)
 
     def claim(self, owner: str, lease: float) -> Job | None:
@@ -170,7 +158,7 @@ class Store:
             .with_for_update(skip_locked=True)
         )
         now = self._now()
-        with self._writing.begin() as connection:
+        with self._database.writing() as connection:
             job_id = connection.execute(first).scalar()
             if job_id is None:
                 return None
@@ -196,7 +184,7 @@ class Store:
             JobRow.owner == owner,
             tuple_(JobRow.id, JobRow.attempt).in_([(job.id, job.attempt) for job in jobs]),
         )
-        with self._writing.begin() as connection:
+        with self._database.writing() as connection:
             # The version stays: nobody who waits for a job has to know.
             connection.execute(update(JobRow).where(*which).values(lease_until=self._now() + lease))
             found = connection.execute(select(JobRow.id, JobRow.attempt).where(*which))
@@ -232,13 +220,13 @@ class Store:
         problem
             What it fails with then.
         """
-        with self._writing.begin() as connection:
+        with self._database.writing() as connection:
             return _crashed(connection, _owned(job, owner), attempts, problem, self._ended())
 
     def expire(self, attempts: int, problem: Mapping[str, Any]) -> None:
         """Do as `crashed` with all jobs whose lease ran out: their server is gone."""
         late = update(JobRow).where(JobRow.state == State.RUNNING, JobRow.lease_until < self._now())
-        with self._writing.begin() as connection:
+        with self._database.writing() as connection:
             _crashed(connection, late, attempts, problem, self._ended())
 
     def cancel(self, job_id: str, client: str) -> bool:
@@ -246,12 +234,12 @@ class Store:
         active = update(JobRow).where(
             JobRow.id == job_id, JobRow.client == client, JobRow.state.in_(_ACTIVE)
         )
-        with self._writing.begin() as connection:
+        with self._database.writing() as connection:
             return _change(connection, active, {"state": State.CANCELLED, **self._ended()})
 
     def remove(self, job_id: str) -> bool:
         """Forget a job that has ended; False if it has not, or there is none."""
-        with self._writing.begin() as connection:
+        with self._database.writing() as connection:
             done = connection.execute(
                 delete(JobRow).where(JobRow.id == job_id, JobRow.state.not_in(_ACTIVE))
             )
@@ -263,14 +251,14 @@ class Store:
     def ended_before(self, moment: float) -> list[str]:
         """List the ids of jobs that ended before a moment."""
         query = select(JobRow.id).where(JobRow.ended < moment)
-        with self._engine.begin() as connection:
+        with self._database.reading() as connection:
             return [row.id for row in connection.execute(query)]
 
     def _ended(self) -> dict[str, Any]:
         return {"ended": self._now(), "owner": None, "lease_until": None}
 
     def _change(self, job: Job, owner: str, values: Mapping[str, Any]) -> bool:
-        with self._writing.begin() as connection:
+        with self._database.writing() as connection:
             return _change(connection, _owned(job, owner), values)
 
 
@@ -355,22 +343,3 @@ def _as_job(row: Row[Any]) -> Job:
     wanted = Wanted(**{name: said[name] for name in Wanted.__dataclass_fields__})
     names = Job.__dataclass_fields__.keys() & said.keys() - {"state"}
     return Job(wanted=wanted, state=State(said["state"]), **{name: said[name] for name in names})
-
-
-def _open_sqlite(connection: Any, _: object) -> None:
-    # SQLAlchemy begins transactions, not the driver, which does it too late.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode = WAL",
-        "synchronous = FULL",  # an accepted job is on the disk
-        f"busy_timeout = {_WAIT_FOR_LOCK_MS}",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Lock when a transaction that writes begins: a lock that is asked for later may fail."""
-    immediate = connection.get_execution_options().get("immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -17,6 +17,7 @@ import pytest
 from service.workers import misbehave
 
 from gmmlabel.api.artefacts import Artefacts
+from gmmlabel.api.database import Database
 from gmmlabel.api.jobs import Job, State, Wanted
 from gmmlabel.api.runner import Runner
 from gmmlabel.api.settings import Settings
@@ -82,9 +83,9 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    store = Store(f"sqlite:///{tmp_path / 'jobs.db'}")
-    yield Desk(tmp_path, store, Artefacts(tmp_path))
-    store.close()
+    database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
+    yield Desk(tmp_path, Store(database), Artefacts(tmp_path))
+    database.close()
 
 
 def settled(look: Callable[[], object], seconds: float = 5) -> object:
@@ -178,8 +179,8 @@ def test_a_runner_that_stops_gives_back_what_it_has_and_another_goes_on(desk: De
 
 def test_servers_that_share_a_store_do_no_job_twice(desk: Desk) -> None:
     jobs = [desk.add("good", f"text {number}") for number in range(20)]
-    other = Store(f"sqlite:///{desk.root / 'jobs.db'}")
-    beside = Desk(desk.root, other, Artefacts(desk.root))
+    other = Database(f"sqlite:///{desk.root / 'jobs.db'}")
+    beside = Desk(desk.root, Store(other), Artefacts(desk.root))
     with desk.running() as one, beside.running() as two:
         assert one.owner != two.owner
         assert {desk.ended(job).state for job in jobs} == {State.SUCCEEDED}
@@ -233,11 +234,12 @@ from pathlib import Path
 from service.test_runner import Desk
 from service.workers import misbehave
 from gmmlabel.api.artefacts import Artefacts
+from gmmlabel.api.database import Database
 from gmmlabel.api.runner import Runner
 from gmmlabel.api.store import Store
 if __name__ == "__main__":
     root = Path(sys.argv[1])
-    desk = Desk(root, Store(f"sqlite:///{root / 'jobs.db'}"), Artefacts(root))
+    desk = Desk(root, Store(Database(f"sqlite:///{root / 'jobs.db'}")), Artefacts(root))
     runner = Runner(desk.store, desk.artefacts, desk.settings(attempts=50), misbehave)
     runner.start()
     time.sleep(600)

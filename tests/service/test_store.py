@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gmmlabel.api.database import Database
 from gmmlabel.api.jobs import Job, State, Wanted
 from gmmlabel.api.store import KeyReusedError, QueueFullError, Store
 
@@ -28,9 +29,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'jobs.db'}", clock)
-    yield store
-    store.close()
+    database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
+    yield Store(database, clock)
+    database.close()
 
 
 def add(store: Store, number: int = 0, **options: object) -> Job:
@@ -211,11 +212,11 @@ def test_lists_are_newest_first_without_results(store: Store, clock: Clock) -> N
 
 def test_a_store_that_is_opened_again_has_what_it_was_told(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'jobs.db'}"
-    store = Store(url)
-    job = add(store)
-    store.close()
-    again = Store(url)
-    assert again.get(job.id, "") == job
+    database = Database(url)
+    job = add(Store(database))
+    database.close()
+    again = Database(url)
+    assert Store(again).get(job.id, "") == job
     again.close()
 
 
