@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from .artefacts import Artefacts
 from .database import Database
+from .order import Order
 from .problems import PROBLEM_RESPONSES, install
 from .routes import health, jobs, label, models
 from .runner import Runner
@@ -17,7 +18,7 @@ from .service import Service
 from .settings import Settings
 from .store import Store
 from .watching import Watcher
-from .work import Order, work
+from .work import work
 
 
 def create_app(settings: Settings, target: Callable[[Order, Connection], None] = work) -> FastAPI:

@@ -4,7 +4,8 @@
 
     incoming/ID/upload        an upload that is arriving; nothing refers to it
     jobs/ID/upload.nrrd       the upload of an accepted job, until the job ends
-    jobs/ID/3/                the case folder that the third attempt made
+    jobs/ID/upload/           the same of a refit: its histograms
+    jobs/ID/3/                what the third attempt made
     jobs/ID/3.tmp/            what it unpacks meanwhile
 
 A folder moves from ``incoming`` to ``jobs`` when it is whole, before its job is accepted. So what a
@@ -18,10 +19,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from .jobs import UPLOAD
+
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 """What an id looks like, and so the only names that folders of jobs have."""
-
-UPLOAD = "upload"
 
 
 class Artefacts:
@@ -56,20 +57,28 @@ class Artefacts:
         """Remove all that there is of a job."""
         shutil.rmtree(self._jobs / _checked(job_id), ignore_errors=True)
 
-    def keep(self, job_id: str, suffix: str) -> None:
-        """Turn an upload that is whole into the folder of a job, also if the power fails next."""
+    def keep(self, job_id: str, name: str) -> None:
+        """Turn an upload that is whole into the folder of a job, also if the power fails next.
+
+        Parameters
+        ----------
+        job_id
+            The job.
+        name
+            What the upload is called from now on.
+        """
         folder = self._incoming / _checked(job_id)
-        (folder / UPLOAD).rename(folder / f"{UPLOAD}{suffix}")
+        (folder / UPLOAD).rename(folder / name)
         _sync(folder)
         folder.rename(self._jobs / job_id)
         _sync(self._jobs)
 
-    def upload(self, job_id: str, suffix: str) -> Path:
+    def upload(self, job_id: str, name: str) -> Path:
         """Tell where the upload of a job is."""
-        return self._jobs / _checked(job_id) / f"{UPLOAD}{suffix}"
+        return self._jobs / _checked(job_id) / name
 
     def case(self, job_id: str, attempt: int) -> Path:
-        """Tell where an attempt makes its case folder."""
+        """Tell where an attempt puts its results."""
         return self._jobs / _checked(job_id) / str(attempt)
 
     def scratch(self, job_id: str, attempt: int) -> Path:
@@ -113,7 +122,7 @@ class Artefacts:
 
     def with_uploads(self) -> list[str]:
         """List the ids of jobs whose upload is still there."""
-        return sorted({path.parent.name for path in self._jobs.glob(f"*/{UPLOAD}.*")})
+        return sorted({path.parent.name for path in self._jobs.glob(f"*/{UPLOAD}*")})
 
     def sweep(self, is_job: Callable[[str], bool], older_than: float) -> None:
         """Remove folders that belong to no job.

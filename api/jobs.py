@@ -2,10 +2,17 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from importlib.metadata import version
 from typing import Any
+
+UPLOAD = "upload"
+"""How the name of what a job is made from begins, in its folder."""
+
+FREE_FIT = "none"
+"""What a refit names as its prior if it wants none."""
 
 
 class State(StrEnum):
@@ -23,13 +30,23 @@ class State(StrEnum):
         return self not in (State.QUEUED, State.RUNNING)
 
 
-STAGES = {"read": 0.05, "label": 0.2, "write": 0.7}
-"""The stages of a running job, and the progress at which each begins."""
+class Kind(StrEnum):
+    """What a job does."""
+
+    LABEL = "label"
+    REFIT = "refit"
+
+
+STAGES = {
+    Kind.LABEL: {"read": 0.0, "lungs": 0.1, "label": 0.55, "opacity": 0.6, "write": 0.75},
+    Kind.REFIT: {"read": 0.0, "fit": 0.1, "write": 0.9},
+}
+"""The stages of running jobs that are told, and the progress at which each begins."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a request asks for.
+class LabelWanted:
+    """What a request for label maps asks for.
 
     Parameters
     ----------
@@ -52,11 +69,83 @@ class Wanted:
     method: str
     form: str
 
+    kind = Kind.LABEL
+    makes = None
+
     @property
-    def key(self) -> str:
-        """Hash of all that the result follows from: equal work has equal keys."""
-        said = {**asdict(self), "software": version("gmmlabel")}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    def upload(self) -> str:
+        """Name of the volume in the folder of the job."""
+        return f"{UPLOAD}{self.suffix}"
+
+
+@dataclass(frozen=True)
+class RefitWanted:
+    """What a request for a model asks for.
+
+    Parameters
+    ----------
+    sha256
+        Hash of all histograms, in whatever order they came.
+    histograms
+        How many there are.
+    name
+        What to call the model.
+    prior, prior_sha256
+        Name and hash of the model that is known before; ``none`` and an empty string for a free
+        fit.
+    strength_patients
+        What the prior is worth, in patients.
+    weights
+        Whether voxels or patients count the same.
+    seed
+        The starts of the fit follow from it.
+    by
+        Who asks for it, for the model file.
+    force
+        Whether an implausible model is kept, marked as such.
+    """
+
+    sha256: str
+    histograms: int
+    name: str
+    prior: str
+    prior_sha256: str
+    strength_patients: float
+    weights: str
+    seed: int
+    by: str | None
+    force: bool
+
+    kind = Kind.REFIT
+    upload = UPLOAD
+
+    @property
+    def makes(self) -> str:
+        """Name of the model that nobody else can make meanwhile."""
+        return self.name
+
+
+Wanted = LabelWanted | RefitWanted
+_WANTED: dict[Kind, type[LabelWanted] | type[RefitWanted]] = {
+    Kind.LABEL: LabelWanted,
+    Kind.REFIT: RefitWanted,
+}
+
+
+def wanted_document(wanted: Wanted) -> dict[str, Any]:
+    """Say what is wanted in JSON, see `read_wanted`."""
+    return asdict(wanted)
+
+
+def read_wanted(kind: str, document: Mapping[str, Any]) -> Wanted:
+    """Read what `wanted_document` said of a job of a kind."""
+    return _WANTED[Kind(kind)](**document)
+
+
+def key_of(wanted: Wanted) -> str:
+    """Hash all that the result follows from: equal work has equal keys."""
+    said = {"kind": wanted.kind, **wanted_document(wanted), "software": version("gmmlabel")}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

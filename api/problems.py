@@ -1,6 +1,5 @@
 """Errors as ``application/problem+json`` (RFC 9457), the only form they have in the service."""
 
-import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +11,6 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
-_log = logging.getLogger(__name__)
 
 
 class Problem(BaseModel):
@@ -63,6 +61,9 @@ _KINDS = {
     word: _kind(word, title, status)
     for word, title, status in (
         ("bad-request", "The request is not understood", 400),
+        ("unknown-host", "The service does not answer to this name", 400),
+        ("no-token", "A valid access token is needed", 401),
+        ("cross-site", "The request was made by another site", 403),
         ("no-such-job", "There is no such job", 404),
         ("no-such-file", "There is no such file", 404),
         ("no-such-model", "There is no such model", 404),
@@ -71,16 +72,20 @@ _KINDS = {
         ("upload-too-large", "The upload is too large", 413),
         ("unknown-format", "The upload is of no format that is read", 415),
         ("invalid-parameter", "A parameter has no valid value", 422),
+        ("model-exists", "There is a model of that name", 409),
         ("key-reused", "The idempotency key is that of another request", 422),
         ("unreadable", "The volume cannot be read", 422),
         ("geometry", "The places of the voxels are missing, uneven or tilted", 422),
         ("intensity", "The values are not Hounsfield units", 422),
         ("no-lungs", "No lungs were found", 422),
+        ("no-fit", "The histograms cannot be fitted", 422),
+        ("implausible", "The fitted mixture is not one of the five tissues", 422),
         ("too-large", "The volume is too large for this service", 422),
         ("queue-full", "Too many jobs are waiting", 429),
         ("internal", "The service failed", 500),
         ("worker-died", "The worker died", 500),
         ("not-ready", "The service is not ready", 503),
+        ("busy", "There are too many connections", 503),
         ("job-timeout", "The job took too long", 504),
         ("disk-full", "There is not enough disk space", 507),
     )
@@ -116,7 +121,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
@@ -141,14 +145,6 @@ async def _of_http(_: Request, error: Exception) -> JSONResponse:
         type="about:blank", title=title, status=error.status_code, detail=str(error.detail)
     )
     return answer(told, error.headers)
-
-
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:
-    """Say nothing of the inside: the log has it, and the server's own line beside it."""
-    _log.error("unexpected %s", type(error).__name__)
-    return answer(
-        problem("internal", "an error that is not foreseen; the log of the service has it")
-    )
 
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {

@@ -25,10 +25,11 @@ from gmmlabel.case_files import RESULT
 
 from .artefacts import Artefacts
 from .jobs import STAGES, Job, State
+from .order import Order
 from .problems import Problem, problem
 from .settings import Settings
 from .store import Store
-from .work import MAX_MESSAGE, Order, work
+from .work import MAX_MESSAGE, work
 
 _log = logging.getLogger(__name__)
 
@@ -172,13 +173,11 @@ class Runner:
 
     def _order(self, job: Job) -> Order:
         return Order(
-            self._artefacts.upload(job.id, job.wanted.suffix),
+            job.id,
+            job.wanted,
+            self._artefacts.upload(job.id, job.wanted.upload),
             self._artefacts.case(job.id, job.attempt),
             self._artefacts.scratch(job.id, job.attempt),
-            job.wanted.model,
-            job.wanted.model_sha256,
-            job.wanted.method,
-            job.wanted.form,
             self._memory,
             self._settings.worker_threads,
         )
@@ -189,7 +188,8 @@ class Runner:
             said = json.loads(one.pipe.recv_bytes(MAX_MESSAGE))
             if "stage" in said:
                 stage = said["stage"]
-                self._store.advance(one.job, self.owner, stage, STAGES[stage])
+                progress = STAGES[one.job.wanted.kind][stage]
+                self._store.advance(one.job, self.owner, stage, progress)
             elif said.get("done") is True:
                 one.end = _End.DONE
             else:

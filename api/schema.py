@@ -27,12 +27,9 @@ class JobRow(Table):
     progress: Mapped[float] = mapped_column(Float, default=0.0)
     version: Mapped[int] = mapped_column(Integer, default=0)
 
-    sha256: Mapped[str] = mapped_column(String(64))
-    suffix: Mapped[str] = mapped_column(String(16))
-    model: Mapped[str] = mapped_column(String(200))
-    model_sha256: Mapped[str] = mapped_column(String(64))
-    method: Mapped[str] = mapped_column(String(32))
-    form: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(16))
+    wanted: Mapped[dict[str, Any]] = mapped_column(JSON)
+    makes: Mapped[str | None] = mapped_column(String(200))
 
     created: Mapped[float] = mapped_column(Float)
     started: Mapped[float | None] = mapped_column(Float)
@@ -51,6 +48,8 @@ class JobRow(Table):
         Index(
             "jobs_same", "client", "key", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE
         ),
+        # No two jobs make a model of the same name.
+        Index("jobs_makes", "makes", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
         Index("jobs_next", "state", "created"),
     )
 
@@ -64,3 +63,16 @@ class IdempotencyRow(Table):
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
     key: Mapped[str] = mapped_column(String(64))
     job: Mapped[str] = mapped_column(String(32), index=True)
+
+
+class TokenRow(Table):
+    """An access token: all but itself."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created: Mapped[float] = mapped_column(Float)
+    last_used: Mapped[float | None] = mapped_column(Float)
+    revoked: Mapped[float | None] = mapped_column(Float)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from .database import Database
-from .jobs import Job, State, Wanted
+from .jobs import Job, Kind, State, Wanted, key_of, read_wanted, wanted_document
 from .schema import IdempotencyRow, JobRow
 
 _LIVE = (State.QUEUED, State.RUNNING, State.SUCCEEDED)
@@ -36,6 +36,10 @@ class QueueFullError(Exception):
 
 class KeyReusedError(Exception):
     """An idempotency key came with another request before."""
+
+
+class NameTakenError(Exception):
+    """Another job makes, or made, a model of that name."""
 
 
 class Store:
@@ -90,23 +94,36 @@ class Store:
             If too many jobs are waiting, and none does the same.
         KeyReusedError
             If the client called another request so.
+        NameTakenError
+            If another job makes, or made, a model of that name.
         """
+        key = key_of(wanted)
         with self._database.writing() as connection:
-            found = _answered(connection, client, idempotency_key, wanted)
+            found = _answered(connection, client, idempotency_key, key)
             if found:
                 return found, False
-            found = _same(connection, client, wanted)
+            found = _same(connection, client, key)
             if not found:
                 if _count(connection, State.QUEUED) >= queue_limit:
                     raise QueueFullError
-                values = {"id": job_id, "client": client, "key": wanted.key, **vars(wanted)}
-                values |= {"state": State.QUEUED, "created": self._now()}
+                if wanted.makes and _is_made(connection, wanted.makes):
+                    raise NameTakenError
+                values: dict[str, Any] = {
+                    "id": job_id,
+                    "client": client,
+                    "key": key,
+                    "kind": wanted.kind,
+                    "wanted": wanted_document(wanted),
+                    "makes": wanted.makes,
+                    "state": State.QUEUED,
+                    "created": self._now(),
+                }
                 connection.execute(insert(JobRow).values(values))
             job = found or _job(connection, job_id)
             if job is None:  # pragma: no cover - it was written in this transaction
                 raise RuntimeError(f"job {job_id} is not there")
             if idempotency_key is not None:
-                row = {"client": client, "name": idempotency_key, "key": wanted.key, "job": job.id}
+                row = {"client": client, "name": idempotency_key, "key": key, "job": job.id}
                 connection.execute(insert(IdempotencyRow).values(row))
             return job, found is None
 
@@ -120,11 +137,25 @@ class Store:
         with self._database.reading() as connection:
             return _job(connection, job_id)
 
-    def find(self, client: str, state: State | None = None, limit: int = 100) -> list[Job]:
+    def same(self, client: str, wanted: Wanted) -> Job | None:
+        """Find the job of a client that does or did the same."""
+        with self._database.reading() as connection:
+            return _same(connection, client, key_of(wanted))
+
+    def find(
+        self,
+        client: str,
+        *,
+        state: State | None = None,
+        kind: Kind | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
         """Read the jobs of a client, the newest first, without their results."""
         query = _select(results=False).where(JobRow.client == client)
         if state:
             query = query.where(JobRow.state == state)
+        if kind:
+            query = query.where(JobRow.kind == kind)
         query = query.order_by(JobRow.created.desc(), JobRow.id).limit(limit)
         with self._database.reading() as connection:
             return [_as_job(row) for row in connection.execute(query)]
@@ -300,7 +331,7 @@ def _crashed(
     return failed or again
 
 
-def _answered(connection: Connection, client: str, name: str | None, wanted: Wanted) -> Job | None:
+def _answered(connection: Connection, client: str, name: str | None, key: str) -> Job | None:
     """Find the job that answered a request of this name before."""
     if name is None:
         return None
@@ -310,17 +341,20 @@ def _answered(connection: Connection, client: str, name: str | None, wanted: Wan
     row = connection.execute(query).first()
     if row is None:
         return None
-    if row.key != wanted.key:
+    if row.key != key:
         raise KeyReusedError
     return _job(connection, row.job)
 
 
-def _same(connection: Connection, client: str, wanted: Wanted) -> Job | None:
-    query = _select().where(
-        JobRow.client == client, JobRow.key == wanted.key, JobRow.state.in_(_LIVE)
-    )
+def _same(connection: Connection, client: str, key: str) -> Job | None:
+    query = _select().where(JobRow.client == client, JobRow.key == key, JobRow.state.in_(_LIVE))
     row = connection.execute(query).first()
     return _as_job(row) if row else None
+
+
+def _is_made(connection: Connection, name: str) -> bool:
+    query = select(JobRow.id).where(JobRow.makes == name, JobRow.state.in_(_LIVE))
+    return connection.execute(query).first() is not None
 
 
 def _count(connection: Connection, state: State) -> int:
@@ -340,6 +374,6 @@ def _job(connection: Connection, job_id: str) -> Job | None:
 
 def _as_job(row: Row[Any]) -> Job:
     said = row._mapping  # noqa: SLF001 - the public name of it, in spite of the underscore
-    wanted = Wanted(**{name: said[name] for name in Wanted.__dataclass_fields__})
-    names = Job.__dataclass_fields__.keys() & said.keys() - {"state"}
+    wanted = read_wanted(said["kind"], said["wanted"])
+    names = Job.__dataclass_fields__.keys() & said.keys() - {"state", "wanted"}
     return Job(wanted=wanted, state=State(said["state"]), **{name: said[name] for name in names})

@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 from anyio.to_thread import run_sync
 from fastapi import Request
+from pydantic import ByteSize
 from starlette.requests import ClientDisconnect
 
 from .artefacts import Artefacts
@@ -73,7 +74,7 @@ async def received(
     job_id = secrets.token_hex(16)
     path = artefacts.begin(job_id)
     try:
-        body = _body(request, settings)
+        body = body_of(request, settings, settings.upload_limit)
         pieces = file_of(body, boundary) if boundary else body
         yield await _write(job_id, pieces, path, settings, artefacts)
     finally:
@@ -86,7 +87,7 @@ def _check_room(request: Request, settings: Settings, artefacts: Artefacts) -> N
     """Refuse, before a byte is read, what is known to be too much."""
     stated = int(request.headers.get("content-length", 0))
     if stated > settings.upload_limit:
-        raise _too_large(settings)
+        raise _too_large(settings.upload_limit)
     _check_disk(stated, settings, artefacts)
 
 
@@ -95,8 +96,14 @@ def _check_disk(needed: int, settings: Settings, artefacts: Artefacts) -> None:
         raise refusal("disk-full", "the disk of the service is nearly full; try again later")
 
 
-async def _body(request: Request, settings: Settings) -> AsyncIterator[bytes]:
-    """Give the body as it comes, but do not wait for ever, nor take more than is allowed."""
+async def body_of(request: Request, settings: Settings, limit: ByteSize) -> AsyncIterator[bytes]:
+    """Give the body of a request as it comes, but do not wait for ever.
+
+    Raises
+    ------
+    ProblemError
+        If it is larger than `limit`, or stops.
+    """
     stream, total = request.stream().__aiter__(), 0
     while True:
         try:
@@ -113,8 +120,8 @@ async def _body(request: Request, settings: Settings) -> AsyncIterator[bytes]:
         except ClientDisconnect as error:  # nobody is there to read it
             raise refusal("bad-request", "the upload broke off; send it again") from error
         total += len(chunk)
-        if total > settings.upload_limit:
-            raise _too_large(settings)
+        if total > limit:
+            raise _too_large(limit)
         yield chunk
 
 
@@ -176,6 +183,6 @@ def _suffix(head: bytes) -> str:
     return suffix
 
 
-def _too_large(settings: Settings) -> Exception:
-    most = settings.upload_limit.human_readable()
-    return refusal("upload-too-large", f"more than {most}; crop the CT", {"Connection": "close"})
+def _too_large(limit: ByteSize) -> Exception:
+    most = limit.human_readable()
+    return refusal("upload-too-large", f"more than {most}; send less", {"Connection": "close"})

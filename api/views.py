@@ -1,11 +1,13 @@
 """What the service answers, as JSON."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from .jobs import Job, State
+from .jobs import FREE_FIT, Job, Kind, LabelWanted, RefitWanted, State, Wanted
 from .problems import Problem
 
 
@@ -41,6 +43,30 @@ class NamedModel(BaseModel):
     sha256: str
 
 
+class RefitView(BaseModel):
+    """What a refit makes, and how.
+
+    Parameters
+    ----------
+    name
+        Name of the new model.
+    histograms
+        How many it is made from.
+    prior
+        The model that is known before; null for a free fit.
+    strength_patients
+        What the prior is worth, in patients.
+    weights
+        Whether voxels or patients count the same.
+    """
+
+    name: str
+    histograms: int
+    prior: NamedModel | None
+    strength_patients: float
+    weights: str
+
+
 class JobView(BaseModel):
     """A job.
 
@@ -48,14 +74,19 @@ class JobView(BaseModel):
     ----------
     id
         32 hexadecimal digits.
+    kind
+        Whether it labels a volume, or refits the mixture.
     state, stage, progress
-        How far it is; the stages of a running job are read, label and write, progress is 0 to 1.
+        How far it is; progress is 0 to 1. The stages of a running job that labels are read, lungs,
+        label, opacity and write, those of a refit read, fit and write.
     created_at, started_at, ended_at
         When, in UTC; null if that has not happened.
     input_sha256
-        Hash of the upload.
+        Hash of the upload, or of all histograms.
     model, method, format
-        What it is labelled with.
+        What a volume is labelled with; null for a refit.
+    refit
+        What a refit makes; null for a volume.
     result
         Content of ``result.json`` if it succeeded; lists of jobs leave it out.
     problem
@@ -63,6 +94,7 @@ class JobView(BaseModel):
     """
 
     id: str
+    kind: Kind
     state: State
     stage: str | None
     progress: float
@@ -70,9 +102,10 @@ class JobView(BaseModel):
     started_at: datetime | None
     ended_at: datetime | None
     input_sha256: str
-    model: NamedModel
-    method: str
-    format: str
+    model: NamedModel | None = None
+    method: str | None = None
+    format: str | None = None
+    refit: RefitView | None = None
     result: dict[str, Any] | None
     problem: Problem | None
 
@@ -110,22 +143,45 @@ def job_path(job: Job) -> str:
 
 def view_job(job: Job) -> JobView:
     """Make what the service says of a job."""
-    wanted = job.wanted
     return JobView(
         id=job.id,
+        kind=job.wanted.kind,
         state=job.state,
         stage=job.stage,
         progress=job.progress,
         created_at=_moment(job.created),
         started_at=None if job.started is None else _moment(job.started),
         ended_at=None if job.ended is None else _moment(job.ended),
-        input_sha256=wanted.sha256,
-        model=NamedModel(name=wanted.model, sha256=wanted.model_sha256),
-        method=wanted.method,
-        format=wanted.form,
+        input_sha256=job.wanted.sha256,
         result=job.result,
         problem=None if job.problem is None else Problem.model_validate(job.problem),
+        **_view_wanted(job.wanted),
     )
+
+
+def accepted(job: Job, status: int = 202, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Make the answer that tells a job, and where it is."""
+    told = {"Location": job_path(job), **(headers or {})}
+    return JSONResponse(view_job(job).model_dump(mode="json"), status, told)
+
+
+def _view_wanted(wanted: Wanted) -> dict[str, Any]:
+    match wanted:
+        case LabelWanted():
+            model = NamedModel(name=wanted.model, sha256=wanted.model_sha256)
+            return {"model": model, "method": wanted.method, "format": wanted.form}
+        case RefitWanted():
+            prior = None
+            if wanted.prior != FREE_FIT:
+                prior = NamedModel(name=wanted.prior, sha256=wanted.prior_sha256)
+            view = RefitView(
+                name=wanted.name,
+                histograms=wanted.histograms,
+                prior=prior,
+                strength_patients=wanted.strength_patients,
+                weights=wanted.weights,
+            )
+            return {"refit": view}
 
 
 def _moment(seconds: float) -> datetime:

@@ -9,28 +9,25 @@ import sys
 import tempfile
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from errno import EDQUOT, ENOSPC
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from gmmlabel.case import write_case
-from gmmlabel.cohort.memory import peak_bytes
 from gmmlabel.cohort.workers import begin_worker
 from gmmlabel.errors import (
     GeometryError,
     GmmlabelError,
+    InputError,
     IntensityError,
     ModelError,
     NoLungsError,
     UnreadableError,
 )
-from gmmlabel.formats.image_file import FORMATS, read_image_header
-from gmmlabel.method import METHODS
-from gmmlabel.model_files import load_model
-from gmmlabel.pipeline import label_volume
-from gmmlabel.readers import read_volume
 
+from .jobs import STAGES, Kind, LabelWanted, RefitWanted
+from .labelling import label_upload
+from .order import Order, RefusedError
 from .problems import Problem, problem
 
 MAX_MESSAGE = 4000
@@ -39,50 +36,22 @@ MAX_MESSAGE = 4000
 # Address space that Python, numba and ITK map and do not use: 0.8 GB measured.
 _MAPPED_BYTES = 1 << 30
 _LONGEST_DETAIL = 600
-_KINDS = {
+_KINDS: dict[type[GmmlabelError], str] = {
     UnreadableError: "unreadable",
     GeometryError: "geometry",
     IntensityError: "intensity",
     NoLungsError: "no-lungs",
     ModelError: "no-such-model",
+    InputError: "unreadable",
+}
+_KINDS_OF_REFIT: dict[type[GmmlabelError], str] = {
+    ModelError: "no-such-model",
+    InputError: "no-fit",
 }
 
 
-@dataclass(frozen=True)
-class Order:
-    """One job, for a worker.
-
-    Parameters
-    ----------
-    upload
-        The volume.
-    case
-        Case folder to write.
-    scratch
-        Folder for temporary files; is made.
-    model, model_sha256
-        Name of the model, and the hash that it had when the job was accepted.
-    method, form
-        Name of the method, format of the label maps.
-    memory
-        Memory that it may take, in bytes.
-    threads
-        Threads that each step may use.
-    """
-
-    upload: Path
-    case: Path
-    scratch: Path
-    model: str
-    model_sha256: str
-    method: str
-    form: str
-    memory: int
-    threads: int
-
-
 def work(order: Order, pipe: Connection) -> None:
-    """Label an upload; the process ends with this.
+    """Do one attempt at a job; the process ends with this.
 
     Parameters
     ----------
@@ -97,38 +66,45 @@ def work(order: Order, pipe: Connection) -> None:
     order.scratch.mkdir(exist_ok=True)
     tempfile.tempdir = str(order.scratch)  # what is unpacked goes with the job
     try:
-        _label(order, pipe)
+        _do(order, pipe)
     except MemoryError:
         _tell(pipe, {"problem": _starved(order).model_dump()})
+    except RefusedError as error:
+        _tell(pipe, {"problem": error.problem.model_dump()})
     except GmmlabelError as error:
-        word = _KINDS.get(type(error), "internal")
-        _tell(pipe, {"problem": problem(word, _plain(str(error), order)).model_dump()})
+        _tell(pipe, {"problem": _problem_of(error, order).model_dump()})
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         # Its text may be of the upload, and of a patient: the log has where it was only.
         where = "".join(traceback.format_tb(error.__traceback__))
         sys.stderr.write(f"unexpected {type(error).__name__}\n{where}")
-        told = problem("internal", f"unexpected {type(error).__name__} while labelling")
+        told = problem("internal", f"unexpected {type(error).__name__} at work")
         _tell(pipe, {"problem": told.model_dump()})
     else:
         _tell(pipe, {"done": True})
 
 
-def _label(order: Order, pipe: Connection) -> None:
-    _tell(pipe, {"stage": "read"})
-    model = load_model(order.model)
-    if model.sha256 != order.model_sha256:
-        raise ModelError(f"model {order.model}: has changed meanwhile; send the volume again")
-    if order.upload.name.endswith(FORMATS):  # that of a .zip shows when it is unpacked
-        header = read_image_header(order.upload)
-        if peak_bytes(header.geometry.size, header.voxel_bytes) > order.memory:
-            raise MemoryError
-    volume = read_volume(order.upload)
-    # Results do not depend on what a client calls its file, which may be a patient's name.
-    volume = replace(volume, name=order.upload.name)
-    _tell(pipe, {"stage": "label"})
-    labelling = label_volume(volume, model, METHODS[order.method])
-    _tell(pipe, {"stage": "write"})
-    write_case(labelling, order.case, form=order.form)
+def _do(order: Order, pipe: Connection) -> None:
+    told = STAGES[order.wanted.kind]
+
+    def tell(stage: str) -> None:
+        if stage in told:
+            _tell(pipe, {"stage": stage})
+
+    match order.wanted:
+        case LabelWanted() as wanted:
+            label_upload(order, wanted, tell)
+        case RefitWanted() as wanted:
+            from .refitting import refit_upload  # noqa: PLC0415 - brings scikit-learn
+
+            refit_upload(order, wanted, tell)
+
+
+def _problem_of(error: GmmlabelError, order: Order) -> Problem:
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in (ENOSPC, EDQUOT):
+        return problem("disk-full", "the disk of the service is full; try again later")
+    words = _KINDS if order.wanted.kind is Kind.LABEL else _KINDS_OF_REFIT
+    word = next((word for kind, word in words.items() if isinstance(error, kind)), "internal")
+    return problem(word, _plain(str(error), order))
 
 
 def _limit(memory: int) -> None:
@@ -146,7 +122,7 @@ def _limit(memory: int) -> None:
 def _starved(order: Order) -> Problem:
     return problem(
         "too-large",
-        f"labelling it takes more than the {order.memory / 1e9:.1f} GB that a worker has; crop it",
+        f"it takes more than the {order.memory / 1e9:.1f} GB that a worker has; send less",
     )
 
 

@@ -1,9 +1,10 @@
 """The chain from a volume to its labels and measures, in one function that everything calls."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +121,7 @@ def label_volume(
     method: Method | None = None,
     *,
     lungs: Lungs | Segmenter | None = None,
+    watch: Callable[[str], None] | None = None,
 ) -> Labelling:
     """Find the lungs of a chest CT, label their tissues, find their opacity and measure them.
 
@@ -133,6 +135,8 @@ def label_volume(
         The numbers of the pipeline; those of `DefaultMethod` unless given.
     lungs
         The lungs, or what finds them instead of the method: see `gmmlabel.segmenters`.
+    watch
+        Is told the name of each stage as it begins; the names are those of `Labelling.seconds`.
 
     Raises
     ------
@@ -144,18 +148,19 @@ def label_volume(
     model = model or load_model()
     method = method or DefaultMethod()
     seconds: dict[str, float] = {}
-    with _timed(seconds, "lungs"):
+    stage = partial(_stage, seconds, watch)
+    with stage("lungs"):
         lungs = _find(volume, method, lungs)
     hu, voxel_ml = volume.hu[lungs.region], volume.geometry.voxel_ml
-    with _timed(seconds, "label"):
+    with stage("label"):
         labels, hu_counts = look_up(hu, lungs.mask, _clipped(model.table, method.clip_hu))
-    with _timed(seconds, "smooth"):
+    with stage("smooth"):
         smoothed = _smooth(labels, volume, method)
-    with _timed(seconds, "opacity"):
+    with stage("opacity"):
         opacity = None
         if isinstance(method, DefaultMethod):
             opacity = find_opacity(volume, lungs, method.opacity, method.clip_hu)
-    with _timed(seconds, "measure"):
+    with stage("measure"):
         tissues = measure_tissues(count_labels(labels), voxel_ml)
         histogram = _histogram(hu_counts, volume, method)
         regions = measure_regions(hu, lungs.mask, labels, opacity, voxel_ml)
@@ -234,7 +239,11 @@ def _smooth(labels: NDArray[np.uint8], volume: Volume, method: Method) -> NDArra
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+def _stage(
+    seconds: dict[str, float], watch: Callable[[str], None] | None, name: str
+) -> Iterator[None]:
+    if watch:
+        watch(name)
     start = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - start
+    seconds[name] = time.perf_counter() - start

@@ -6,14 +6,14 @@ from typing import Annotated
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from ..accepting import ChoiceOf, accept
-from ..jobs import Job, State
+from ..accepting.volumes import ChoiceOf, accept_volume
+from ..jobs import Job, Kind, State
 from ..problems import refusal
 from ..service import Client, JobOf, Service, ServiceOf
-from ..views import FileList, FileView, JobList, JobView, job_path, view_job
+from ..views import FileList, FileView, JobList, JobView, accepted, job_path, view_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -31,10 +31,7 @@ _HARMLESS = {
 @router.post("", status_code=202, response_model=JobView)
 async def create(request: Request, service: ServiceOf, choice: ChoiceOf) -> Response:
     """Accept the volume in the body, or in the field `file` of a form."""
-    job = await accept(request, service, choice)
-    return JSONResponse(
-        view_job(job).model_dump(mode="json"), 202, headers={"Location": job_path(job)}
-    )
+    return accepted(await accept_volume(request, service, choice))
 
 
 @router.get("")
@@ -42,10 +39,12 @@ def index(
     service: ServiceOf,
     client: Client,
     state: Annotated[State | None, Query(description="Only jobs in this state")] = None,
+    kind: Annotated[Kind | None, Query(description="Only jobs of this kind")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many at most")] = 100,
 ) -> JobList:
     """List jobs, the newest first, without their results."""
-    return JobList(jobs=[view_job(job) for job in service.store.find(client, state, limit)])
+    found = service.store.find(client, state=state, kind=kind, limit=limit)
+    return JobList(jobs=[view_job(job) for job in found])
 
 
 @router.get("/{job_id}")

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 
-from ..accepting import ChoiceOf, accept
+from ..accepting.volumes import ChoiceOf, accept_volume
 from ..jobs import Job, State
 from ..problems import Problem, answer, problem, refusal
 from ..service import Service, ServiceOf, no_such_job
-from ..views import job_path, view_job
+from ..views import accepted
 
 router = APIRouter(tags=["label"])
 
@@ -34,17 +34,16 @@ async def label(
     ] = None,
 ) -> Response:
     """Label the volume in the body, or in the field `file` of a form."""
-    job = await accept(request, service, choice)
+    job = await accept_volume(request, service, choice)
     job = await _ended(service, job, service.settings.wait if wait is None else wait)
     headers = {"Gmmlabel-Job": job.id}
     if not job.state.ended:
-        headers["Location"] = job_path(job)
-        return JSONResponse(view_job(job).model_dump(mode="json"), 303, headers)
+        return accepted(job, 303, headers)
     if job.state is State.FAILED:
         return answer(Problem.model_validate(job.problem), headers)
     if job.state is State.CANCELLED:
         return answer(problem("job-cancelled", "somebody cancelled it; send it again"), headers)
-    name = f"{which}.{job.wanted.form}"
+    name = f"{which}.{choice.form}"
     files = await run_sync(service.artefacts.files, job.id, job.attempt)
     if name not in files:
         raise refusal("no-such-file", f"{name}: not among the files of this job", headers)

@@ -1,12 +1,16 @@
-"""``/v1/models``: what volumes can be labelled with."""
+"""``/v1/models``: what volumes can be labelled with, and making more of it."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
 
 from gmmlabel.model_files import ModelAtHand, models_at_hand
 from gmmlabel.model_schema import tissue_entries
 
+from ..accepting.adding import SenderOf
+from ..accepting.refits import RefitRequest, accept_refit
 from ..problems import refusal
-from ..views import ModelList, ModelView
+from ..service import ServiceOf
+from ..views import JobView, ModelList, ModelView, accepted
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -15,6 +19,20 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 def index() -> ModelList:
     """List the models."""
     return ModelList(models=[_view(model) for model in models_at_hand()[0]])
+
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": RefitRequest.model_json_schema()}},
+    }
+}
+
+
+@router.post("", status_code=202, response_model=JobView, openapi_extra=_BODY)
+async def create(request: Request, service: ServiceOf, sender: SenderOf) -> Response:
+    """Fit a new model to the lungs of jobs and to histograms."""
+    return accepted(await accept_refit(request, service, sender))
 
 
 @router.get("/{name}")

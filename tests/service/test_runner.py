@@ -18,7 +18,7 @@ from service.workers import misbehave
 
 from gmmlabel.api.artefacts import Artefacts
 from gmmlabel.api.database import Database
-from gmmlabel.api.jobs import Job, State, Wanted
+from gmmlabel.api.jobs import Job, LabelWanted, State
 from gmmlabel.api.runner import Runner
 from gmmlabel.api.settings import Settings
 from gmmlabel.api.store import Store
@@ -46,9 +46,9 @@ class Desk:
     def add(self, what: str, text: str = "") -> Job:
         job_id, content = secrets.token_hex(16), upload(what, text)
         self.artefacts.begin(job_id).write_bytes(content)
-        self.artefacts.keep(job_id, ".nrrd")
+        self.artefacts.keep(job_id, "upload.nrrd")
         sha256 = hashlib.sha256(content).hexdigest()
-        wanted = Wanted(sha256, ".nrrd", "m", "0" * 64, "default", "nrrd")
+        wanted = LabelWanted(sha256, ".nrrd", "m", "0" * 64, "default", "nrrd")
         return self.store.add(job_id, wanted, client="", queue_limit=1000)[0]
 
     def look(self, job: Job) -> Job:

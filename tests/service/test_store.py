@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gmmlabel.api.database import Database
-from gmmlabel.api.jobs import Job, State, Wanted
+from gmmlabel.api.jobs import Job, LabelWanted, State
 from gmmlabel.api.store import KeyReusedError, QueueFullError, Store
 
-WANTED = Wanted("a" * 64, ".nrrd", "zaffino2021", "b" * 64, "default", "nrrd")
+WANTED = LabelWanted("a" * 64, ".nrrd", "zaffino2021", "b" * 64, "default", "nrrd")
 PROBLEM = {"title": "a problem"}
 
 

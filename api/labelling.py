@@ -1,0 +1,63 @@
+"""What a worker does with a volume."""
+
+from dataclasses import replace
+
+from gmmlabel.case import write_case
+from gmmlabel.cohort.memory import peak_bytes
+from gmmlabel.errors import ModelError
+from gmmlabel.formats.image_file import FORMATS, read_image_header
+from gmmlabel.method import METHODS
+from gmmlabel.mixture import Mixture
+from gmmlabel.model_files import load_model
+from gmmlabel.pipeline import label_volume
+from gmmlabel.readers import read_volume
+
+from .jobs import LabelWanted
+from .order import Order, Tell
+
+
+def label_upload(order: Order, wanted: LabelWanted, tell: Tell) -> None:
+    """Label the volume of a job, and write its case folder.
+
+    Parameters
+    ----------
+    order
+        Where the volume is, and where the results go.
+    wanted
+        What they are made with.
+    tell
+        Is told each stage.
+
+    Raises
+    ------
+    GmmlabelError
+        If it cannot be labelled.
+    MemoryError
+        If the header says that it takes more memory than there is.
+    """
+    tell("read")
+    model = load_same_model(wanted.model, wanted.model_sha256)
+    if order.upload.name.endswith(FORMATS):  # that of a .zip shows when it is unpacked
+        header = read_image_header(order.upload)
+        if peak_bytes(header.geometry.size, header.voxel_bytes) > order.memory:
+            raise MemoryError
+    volume = read_volume(order.upload)
+    # Results do not depend on what a client calls its file, which may be a patient's name.
+    volume = replace(volume, name=order.upload.name)
+    labelling = label_volume(volume, model, METHODS[wanted.method], watch=tell)
+    tell("write")
+    write_case(labelling, order.case, form=wanted.form)
+
+
+def load_same_model(name: str, sha256: str) -> Mixture:
+    """Load the model that had a name when the job was accepted.
+
+    Raises
+    ------
+    ModelError
+        If it is another one now, or is gone.
+    """
+    model = load_model(name)
+    if model.sha256 != sha256:
+        raise ModelError(f"model {name}: has changed meanwhile; send the request again")
+    return model
