@@ -27,6 +27,8 @@ class Order:
         Folder to write the results to.
     scratch
         Folder for temporary files; is made.
+    models
+        Folder of the models that are not installed.
     memory
         Memory that it may take, in bytes.
     threads
@@ -38,6 +40,7 @@ class Order:
     upload: Path
     case: Path
     scratch: Path
+    models: Path
     memory: int
     threads: int
 

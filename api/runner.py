@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmlabel.case_files import RESULT
+from gmmlabel.model_files import user_folder
 
 from .artefacts import Artefacts
 from .jobs import STAGES, Job, State
@@ -178,6 +179,7 @@ class Runner:
             self._artefacts.upload(job.id, job.wanted.upload),
             self._artefacts.case(job.id, job.attempt),
             self._artefacts.scratch(job.id, job.attempt),
+            user_folder(),
             self._memory,
             self._settings.worker_threads,
         )

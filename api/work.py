@@ -5,6 +5,7 @@ The server unpickles nothing that comes out of it.
 """
 
 import json
+import os
 import sys
 import tempfile
 import traceback
@@ -24,6 +25,7 @@ from gmmlabel.errors import (
     NoLungsError,
     UnreadableError,
 )
+from gmmlabel.model_files import USER_FOLDER_VARIABLE
 
 from .jobs import STAGES, Kind, LabelWanted, RefitWanted
 from .labelling import label_upload
@@ -63,6 +65,7 @@ def work(order: Order, pipe: Connection) -> None:
     """
     begin_worker(order.threads)
     _limit(order.memory)
+    os.environ[USER_FOLDER_VARIABLE] = str(order.models)
     order.scratch.mkdir(exist_ok=True)
     tempfile.tempdir = str(order.scratch)  # what is unpacked goes with the job
     try:
