@@ -16,6 +16,8 @@ from gmmlabel.api.app import create_app
 from gmmlabel.api.service import Service
 from gmmlabel.api.settings import Settings
 
+Work = Callable[..., None]
+
 
 @dataclass
 class Server:
@@ -38,10 +40,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start servers, which end with the test."""
     started: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
 
-    def start(**options: object) -> Server:
+    def start(work: Work = misbehave, **options: object) -> Server:
         defaults = {"data": tmp_path / "data", "workers": 2, "worker_memory": 1 << 30, "lease": 2}
         settings = Settings(**{**defaults, "disk_floor": 0, **options})
-        app = create_app(settings, misbehave)
+        app = create_app(settings, work)
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
