@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from fitting.cohorts import patient
+from pydantic import ByteSize
 from service.conftest import Server
 from service.refit_workers import carry_or_refit
 from service.test_http import ended, is_problem
 
+from gmmlabel.api.accepting import refits
 from gmmlabel.api.jobs import RefitWanted
 from gmmlabel.api.order import Order, RefusedError
 from gmmlabel.api.refitting import refit_upload
@@ -148,7 +150,10 @@ def test_histograms_that_do_not_go_together_fail_the_job_in_one_line(server: Ser
     assert str(server.service.settings.data) not in json.dumps([job, broken])
 
 
-def test_what_no_model_can_be_made_of_is_refused_and_leaves_nothing(server: Server) -> None:
+def test_what_no_model_can_be_made_of_is_refused_and_leaves_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refits, "_LIMIT", ByteSize(20_000))
     good = {"histograms": [lungs(1).document()]}
     made = fitted(server, "made", **good)
     before = server.files
@@ -162,7 +167,7 @@ def test_what_no_model_can_be_made_of_is_refused_and_leaves_nothing(server: Serv
         (ask(server, "a", jobs=["f" * 32]), 404, "no-such-job"),
         (ask(server, "a", jobs=[made["id"]]), 404, "no-such-job"),
         (server.client.post("/v1/models", content=b"{"), 422, "invalid-parameter"),
-        (server.client.post("/v1/models", content=b" " * (65 << 20)), 413, "upload-too-large"),
+        (server.client.post("/v1/models", content=b" " * 30_000), 413, "upload-too-large"),
     ):
         assert is_problem(answer, status, word), answer.text
     assert server.files == before
