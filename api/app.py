@@ -1,24 +1,40 @@
 """The application: its parts put together, and taken apart at the end."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from anyio.to_thread import run_sync
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from starlette.staticfiles import StaticFiles
 
+from .access import BEARER, Access
 from .artefacts import Artefacts
+from .auditing import Audit
+from .cluster import ClusterWorkers
 from .database import Database
+from .guarding import Guard, SafeHeaders
+from .measuring import Measure
+from .metrics import Metrics
 from .order import Order
 from .problems import PROBLEM_RESPONSES, install
-from .routes import health, jobs, label, models
+from .processes import LocalProcesses
+from .routes import docs, health, jobs, label, models
 from .runner import Runner
 from .service import Service
 from .settings import Settings
+from .standing import Standing
 from .store import Store
+from .tokens import Tokens
 from .watching import Watcher
 from .work import work
+from .workers import Workers
+
+_log = logging.getLogger(__name__)
+_STATIC = Path(__file__).parent / "static"
 
 
 def create_app(settings: Settings, target: Callable[[Order, Connection], None] = work) -> FastAPI:
@@ -29,19 +45,46 @@ def create_app(settings: Settings, target: Callable[[Order, Connection], None] =
     settings
         All that can be set.
     target
-        What a worker does, see `Runner`.
+        What a worker does; can be imported by its name.
+
+    Raises
+    ------
+    GmmlabelError
+        If there is to be a cluster that cannot do the work.
     """
+    metrics = Metrics(version("gmmlabel"))
+    workers: Workers = (
+        ClusterWorkers(settings.scheduler, settings, target)
+        if settings.scheduler
+        else LocalProcesses(settings, target)
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        artefacts = Artefacts(settings.data)  # first: the job store may be in that folder
-        database = Database(settings.database_url)
-        store = Store(database)
-        runner = Runner(store, artefacts, settings, target)
-        app.state.service = Service(settings, store, artefacts, runner, Watcher(store))
-        runner.start()
+        try:
+            artefacts = Artefacts(settings.data)  # first: the job store may be in that folder
+            database = Database(settings.database_url)
+            store = Store(database)
+            runner = Runner(store, artefacts, settings, workers, metrics)
+            standing = Standing(settings, store, artefacts, runner)
+            metrics.registry.register(standing)
+            app.state.service = Service(
+                settings,
+                store,
+                artefacts,
+                runner,
+                Watcher(store),
+                Tokens(database),
+                metrics,
+                standing,
+            )
+            runner.start()
+        except Exception:  # the framework would log its text, but not where it was
+            _log.exception("the service cannot start")
+            raise
         yield
         await run_sync(runner.stop)
+        metrics.registry.unregister(standing)
         database.close()
 
     app = FastAPI(
@@ -50,8 +93,19 @@ def create_app(settings: Settings, target: Callable[[Order, Connection], None] =
         version=version("gmmlabel"),
         lifespan=lifespan,
         responses=PROBLEM_RESPONSES,
+        docs_url=None,  # those of the framework load their scripts from elsewhere
+        redoc_url=None,
     )
     install(app)
-    for module in (label, jobs, models, health):
+    for module in (label, jobs, models):
+        app.include_router(module.router, dependencies=[Security(BEARER)])
+    for module in (health, docs):
         app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=_STATIC))
+    # A request passes the last first.
+    app.add_middleware(Access, settings=settings)
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Audit)
+    app.add_middleware(SafeHeaders)
+    app.add_middleware(Measure, metrics=metrics)
     return app

@@ -5,7 +5,8 @@ from dataclasses import replace
 from gmmlabel.case import write_case
 from gmmlabel.cohort.memory import peak_bytes
 from gmmlabel.errors import ModelError
-from gmmlabel.formats.image_file import FORMATS, read_image_header
+from gmmlabel.formats.archive import unpacked_bytes
+from gmmlabel.formats.image_file import read_image_header
 from gmmlabel.method import METHODS
 from gmmlabel.mixture import Mixture
 from gmmlabel.model_files import load_model
@@ -13,7 +14,7 @@ from gmmlabel.pipeline import label_volume
 from gmmlabel.readers import read_volume
 
 from .jobs import LabelWanted
-from .order import Order, Tell
+from .order import Order, RefusedError, Tell
 
 
 def label_upload(order: Order, wanted: LabelWanted, tell: Tell) -> None:
@@ -34,10 +35,14 @@ def label_upload(order: Order, wanted: LabelWanted, tell: Tell) -> None:
         If it cannot be labelled.
     MemoryError
         If the header says that it takes more memory than there is.
+    RefusedError
+        If it is an archive that would fill the disk.
     """
     tell("read")
     model = load_same_model(wanted.model, wanted.model_sha256)
-    if order.upload.name.endswith(FORMATS):  # that of a .zip shows when it is unpacked
+    if order.upload.suffix == ".zip":  # the size of its CT shows when it is unpacked
+        _check_room(order)
+    else:
         header = read_image_header(order.upload)
         if peak_bytes(header.geometry.size, header.voxel_bytes) > order.memory:
             raise MemoryError
@@ -47,6 +52,17 @@ def label_upload(order: Order, wanted: LabelWanted, tell: Tell) -> None:
     labelling = label_volume(volume, model, METHODS[wanted.method], watch=tell)
     tell("write")
     write_case(labelling, order.case, form=wanted.form)
+
+
+def _check_room(order: Order) -> None:
+    """Refuse an archive that would fill the disk, before anything of it is unpacked."""
+    needed = unpacked_bytes(order.upload)
+    if needed > order.room:
+        raise RefusedError(
+            "disk-full",
+            f"it unpacks to {needed / 1e9:.1f} GB, and there is room for {order.room / 1e9:.1f}; "
+            "try again later",
+        )
 
 
 def load_same_model(name: str, sha256: str) -> Mixture:

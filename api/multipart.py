@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 FIELD = "file"
 """Name of the field that holds the volume."""
 
-_MAX_HEADER_BYTES = 16 << 10
+_MAX_HEADER_BYTES = 16 << 10  # of one of the eight headers that a part may have
+_MAX_PARTS = 100
+_LONGEST_BOUNDARY = 70  # RFC 2046, 5.1.1
 
 
 def boundary_of(content_type: str) -> bytes | None:
@@ -28,8 +30,11 @@ def boundary_of(content_type: str) -> bytes | None:
     if kind != b"multipart/form-data":
         return None
     boundary = options.get(b"boundary")
-    if not boundary:
-        raise refusal("bad-request", "multipart/form-data without a boundary; add it")
+    if not boundary or len(boundary) > _LONGEST_BOUNDARY:
+        raise refusal(
+            "bad-request",
+            f"multipart/form-data needs a boundary of 1 to {_LONGEST_BOUNDARY} characters; add it",
+        )
     return boundary
 
 
@@ -69,6 +74,7 @@ class _Parts:
 
     def __init__(self) -> None:
         self.found = 0
+        self._parts = 0
         self.ended = False
         self._pieces: list[bytes] = []
         self._name = b""
@@ -93,6 +99,9 @@ class _Parts:
 
     def _begin(self) -> None:
         self._headers, self._inside = {}, False
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise refusal("bad-request", f"more than {_MAX_PARTS} fields; send the volume only")
 
     def _add_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]

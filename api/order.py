@@ -1,10 +1,12 @@
 """What a worker is told to do, and how it says that it cannot."""
 
+import json
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .jobs import Wanted
+from .jobs import Wanted, read_wanted, wanted_document
 from .problems import problem
 
 Tell = Callable[[str], None]
@@ -33,6 +35,8 @@ class Order:
         Memory that it may take, in bytes.
     threads
         Threads that each step may use.
+    room
+        Disk that it may fill, in bytes.
     """
 
     job_id: str
@@ -43,6 +47,24 @@ class Order:
     models: Path
     memory: int
     threads: int
+    room: int = sys.maxsize
+
+
+_PATHS = ("upload", "case", "scratch", "models")
+
+
+def order_document(order: Order) -> bytes:
+    """Write an order as one line of JSON, see `read_order`."""
+    said = {**asdict(order), "wanted": wanted_document(order.wanted)}
+    said |= {name: str(said[name]) for name in _PATHS}
+    return json.dumps({"kind": order.wanted.kind, **said}).encode()
+
+
+def read_order(document: bytes) -> Order:
+    """Read what `order_document` wrote."""
+    said = json.loads(document)
+    wanted = read_wanted(said.pop("kind"), said.pop("wanted"))
+    return Order(wanted=wanted, **said | {name: Path(said[name]) for name in _PATHS})
 
 
 class RefusedError(Exception):

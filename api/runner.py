@@ -1,69 +1,49 @@
-"""The supervisor: takes jobs from the store, gives each a process, and sees it to its end.
+"""The supervisor: takes jobs from the store, gives each a worker, and sees it to its end.
 
-One thread watches all processes. A process does one job, so that whatever it does to itself is the
-fate of that job only, and its end gives all memory back. Processes are forked from a server of
-`multiprocessing` that has imported all that they need, so that one more costs next to nothing.
+One thread watches all attempts, wherever their processes are.
 """
 
 import json
 import logging
 import multiprocessing
 import secrets
-import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum, auto
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, SpawnContext
-from multiprocessing.process import BaseProcess
+from contextlib import suppress
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from gmmlabel.case_files import RESULT
 from gmmlabel.model_files import user_folder
 
 from .artefacts import Artefacts
-from .jobs import STAGES, Job, State
+from .cleaning import Cleaner
+from .following import End, Followed
+from .jobs import STAGES, Job
+from .metrics import Metrics
 from .order import Order
 from .problems import Problem, problem
 from .settings import Settings
 from .store import Store
-from .work import MAX_MESSAGE, work
+from .workers import Workers
 
 _log = logging.getLogger(__name__)
 
 _TICK = 0.5
 _SWEEP = 60.0
 _AFTER_ERROR = 1.0
-_ORPHAN = 3600.0
+_STUCK = 10.0  # a step takes a tick, or longer if the store is busy
+_PATIENCE_AT_STOP = 3.0
 _LONGEST_RESULT = 4 << 20
 _DIED = problem("worker-died", "the process that worked on it died, at every attempt; crop the CT")
 _LOST = problem("worker-died", "the service ended while it was at work, at every attempt")
 
 
-class _End(Enum):
-    """How a process ended, if not with a problem."""
-
-    DONE = auto()
-    DIED = auto()
-    LOST = auto()
-
-
-@dataclass
-class _Running:
-    """A job that has a process."""
-
-    job: Job
-    process: BaseProcess
-    pipe: Connection
-    until: float
-    end: _End | Problem | None = field(default=None)
-
-
 class Runner:
-    """Works on jobs, in a thread and processes of its own, between `start` and `stop`.
+    """Works on jobs, in a thread of its own, between `start` and `stop`.
 
     Parameters
     ----------
@@ -72,9 +52,11 @@ class Runner:
     artefacts
         Their files.
     settings
-        How many at once, and what each may take.
-    target
-        What a process does; can be imported by its name.
+        What each may take.
+    workers
+        What works on them.
+    metrics
+        Is told what becomes of them.
     """
 
     def __init__(
@@ -82,24 +64,37 @@ class Runner:
         store: Store,
         artefacts: Artefacts,
         settings: Settings,
-        target: Callable[[Order, Connection], None] = work,
+        workers: Workers,
+        metrics: Metrics,
     ) -> None:
         self.owner = secrets.token_hex(8)
         self._store, self._artefacts, self._settings = store, artefacts, settings
-        self._target = target
+        self._workers, self._metrics = workers, metrics
+        self._cleaner = Cleaner(store, artefacts, settings.retention)
         self._memory = settings.worker_bytes
-        self._context = _context(target)
-        self._running: list[_Running] = []
+        self._running: list[Followed] = []
         self._heard, self._bell = multiprocessing.Pipe(duplex=False)
         self._rung = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="runner", daemon=True)
         self._next_renewal = self._next_expiry = self._next_sweep = 0.0
+        self._last_step = -_STUCK
 
     @property
-    def alive(self) -> bool:
-        """Whether jobs are worked on."""
-        return self._thread.is_alive()
+    def well(self) -> bool:
+        """Whether jobs are seen to, and can be worked on."""
+        recently = time.monotonic() - self._last_step < _STUCK
+        return self._thread.is_alive() and recently and self._workers.ready
+
+    @property
+    def slots(self) -> int:
+        """How many jobs can be worked on at once."""
+        return self._workers.slots
+
+    @property
+    def busy(self) -> int:
+        """How many are."""
+        return len(self._running)
 
     def start(self) -> None:
         """Begin to work."""
@@ -118,41 +113,38 @@ class Runner:
             self._bell.send_bytes(b"")
 
     def _run(self) -> None:
-        # The first process of all waits for imports; no job should wait, and lose its lease.
-        first = self._context.Process(target=int, daemon=True)
-        first.start()
-        first.join()
+        self._workers.open()
         while not self._stopping.is_set():
             try:
                 self._step()
+                self._last_step = time.monotonic()
             except Exception:  # noqa: BLE001 - the disk may be full now, and free again later
                 _log.exception("the supervisor goes on after an error")
                 self._stopping.wait(_AFTER_ERROR)
-        for one in self._running:
-            self._end_process(one)
-            try:
-                self._store.give_back(one.job, self.owner)
-                self._clean(one.job)
-            except Exception:  # noqa: BLE001 - its lease runs out, and it is taken up then
-                _log.exception("job %s was not given back", one.job.id)
+        self._end_all()
+        self._workers.close()
 
     def _step(self) -> None:
         self._look_after()
-        while len(self._running) < self._settings.workers and self._take_on():
+        while len(self._running) < self._workers.slots and self._take_on():
             pass
-        ready = wait([self._heard, *(one.pipe for one in self._running)], _TICK)
+        self._hear(_TICK)
+        now, timeout = time.monotonic(), self._settings.job_timeout
+        for one in [one for one in self._running if one.tend(now, timeout)]:
+            self._settle(one)
+
+    def _hear(self, seconds: float) -> None:
+        """Wait until something happens, and take in what attempts say."""
+        there = [one for one in self._running if not one.gone]
+        ready = wait([self._heard, *(one.attempt.pipe for one in there)], seconds)
         if self._heard in ready:
             self._heard.recv_bytes()
             self._rung.clear()
             self._next_renewal = 0.0  # among what happened may be that a job was cancelled
-        for one in self._running:
-            if one.pipe in ready:
-                self._listen(one)
-            elif one.end is None and time.monotonic() > one.until:
-                seconds = self._settings.job_timeout
-                one.end = problem("job-timeout", f"it took more than {seconds:g} s; crop the CT")
-        for one in [one for one in self._running if one.end is not None]:
-            self._settle(one)
+        for one in there:
+            if one.attempt.pipe in ready and (stage := one.listen()):
+                progress = STAGES[one.job.wanted.kind][stage]
+                self._store.advance(one.job, self.owner, stage, progress)
 
     def _take_on(self) -> bool:
         """Begin the job that waits longest, if one does."""
@@ -160,16 +152,13 @@ class Runner:
         if job is None:
             return False
         try:
-            ours, theirs = self._context.Pipe(duplex=False)
-            order = self._order(job)
-            process = self._context.Process(target=self._target, args=(order, theirs), daemon=True)
-            process.start()
-            theirs.close()
+            attempt = self._workers.start(self._order(job))
         except BaseException:
             self._store.give_back(job, self.owner)
             raise
         until = time.monotonic() + self._settings.job_timeout
-        self._running.append(_Running(job, process, ours, until))
+        self._running.append(Followed(job, attempt, until))
+        self._metrics.began(job)
         return True
 
     def _order(self, job: Job) -> Order:
@@ -182,58 +171,61 @@ class Runner:
             user_folder(),
             self._memory,
             self._settings.worker_threads,
+            self._room(),
         )
 
-    def _listen(self, one: _Running) -> None:
-        """Take what a process says; nothing it says is trusted to be what it should be."""
-        try:
-            said = json.loads(one.pipe.recv_bytes(MAX_MESSAGE))
-            if "stage" in said:
-                stage = said["stage"]
-                progress = STAGES[one.job.wanted.kind][stage]
-                self._store.advance(one.job, self.owner, stage, progress)
-            elif said.get("done") is True:
-                one.end = _End.DONE
-            else:
-                one.end = Problem.model_validate(said["problem"])
-        except (EOFError, OSError, ValueError, KeyError, TypeError, AttributeError):
-            one.end = one.end or _End.DIED
+    def _room(self) -> int:
+        """Share the disk above its floor among all workers."""
+        free = self._artefacts.free_bytes() - self._settings.disk_floor
+        return max(free, 0) // max(1, self._workers.slots)
 
-    def _settle(self, one: _Running) -> None:
-        """End a job as its process ended. If the store fails meanwhile, it is tried again."""
-        self._end_process(one)
+    def _settle(self, one: Followed) -> None:
+        """End a job as its attempt ended. If the store fails meanwhile, it is tried again."""
         match one.end:
-            case _End.DONE:
+            case End.DONE:
                 result = _read_result(self._artefacts.case(one.job.id, one.job.attempt) / RESULT)
                 if result is None:
                     self._crashed(one.job)
                 else:
-                    self._store.succeed(one.job, self.owner, result)
-            case _End.DIED:
+                    self._ended(self._store.succeed(one.job, self.owner, result), one.job)
+            case End.DIED:
                 self._crashed(one.job)
+            case End.LOST:
+                self._store.give_back(one.job, self.owner)
             case Problem() as told:
-                self._store.fail(one.job, self.owner, told.model_dump())
-        self._clean(one.job)
+                failed = self._store.fail(one.job, self.owner, told.model_dump())
+                self._ended(failed, one.job)
+        self._cleaner.clean(one.job)
+        one.attempt.close()
         self._running.remove(one)
 
     def _crashed(self, job: Job) -> None:
         _log.warning("the worker of job %s died", job.id)
-        self._store.crashed(job, self.owner, self._settings.attempts, _DIED.model_dump())
+        self._metrics.crashed()
+        changed = self._store.crashed(job, self.owner, self._settings.attempts, _DIED.model_dump())
+        self._ended(changed, job)
 
-    def _end_process(self, one: _Running) -> None:
-        one.process.kill()
-        one.process.join()
-        one.pipe.close()
+    def _ended(self, changed: bool, job: Job) -> None:
+        """Count a job if it was ended here, and not elsewhere."""
+        now = self._store.look(job.id) if changed else None
+        if now is not None and now.state.ended and now.attempt == job.attempt:
+            self._metrics.ended(now)
 
-    def _clean(self, job: Job) -> None:
-        """Remove what an attempt left that nobody needs."""
-        now = self._store.look(job.id)
-        if now is None or (now.state.ended and now.state is not State.SUCCEEDED):
-            self._artefacts.drop(job.id)
-        elif now.state is State.SUCCEEDED:
-            self._artefacts.tidy(job.id, keep=now.attempt)
-        else:
-            self._artefacts.drop_case(job.id, job.attempt)
+    def _end_all(self) -> None:
+        """End all attempts, and give their jobs back."""
+        for one in self._running:
+            one.attempt.end()
+        until = time.monotonic() + _PATIENCE_AT_STOP
+        with suppress(SQLAlchemyError):  # of a store that cannot take a stage
+            while any(not one.gone for one in self._running) and time.monotonic() < until:
+                self._hear(_TICK)
+        for one in self._running:
+            try:
+                self._store.give_back(one.job, self.owner)
+                self._cleaner.clean(one.job)
+            except Exception:  # noqa: BLE001 - its lease runs out, and it is taken up then
+                _log.exception("job %s was not given back", one.job.id)
+            one.attempt.close()
 
     def _look_after(self) -> None:
         """Do what is due: renew leases, take up what others lost, remove what is old."""
@@ -243,36 +235,16 @@ class Runner:
             jobs = [one.job for one in self._running]
             mine = self._store.renew(self.owner, jobs, lease) if jobs else set()
             for one in self._running:
-                if (one.job.id, one.job.attempt) not in mine:
-                    one.end = _End.LOST
+                if (one.job.id, one.job.attempt) in mine:
+                    one.attempt.renew()
+                else:
+                    one.end = End.LOST
         if now >= self._next_expiry:
             self._next_expiry = now + lease / 3
             self._store.expire(self._settings.attempts, _LOST.model_dump())
         if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP
-            self._sweep()
-
-    def _sweep(self) -> None:
-        for job_id in self._store.ended_before(time.time() - self._settings.retention):
-            self._store.remove(job_id)
-            self._artefacts.drop(job_id)
-        for job_id in self._artefacts.with_uploads():  # some were left by a killed server
-            job = self._store.look(job_id)
-            if job and job.state.ended:
-                self._clean(job)
-        self._artefacts.sweep(lambda job_id: self._store.look(job_id) is not None, _ORPHAN)
-
-
-def _context(target: Callable[..., None]) -> SpawnContext | ForkServerContext:
-    """Choose how processes start: as copies of one that has no threads, or they may deadlock."""
-    if sys.platform in {"win32", "darwin"}:
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    preload = ["__main__", work.__module__, target.__module__]
-    if target is work:
-        preload.append(f"{__package__}.prepared")
-    context.set_forkserver_preload(preload)
-    return context
+            self._cleaner.sweep()
 
 
 def _read_result(path: Path) -> dict[str, Any] | None:

@@ -5,6 +5,9 @@ from typing import Any
 from sqlalchemy import JSON, Float, Index, Integer, MetaData, String, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+SCHEMA = 1
+"""Version of all tables together; grows with each change of one that is in use."""
+
 _LIVE = text("state IN ('queued', 'running', 'succeeded')")
 
 
@@ -12,6 +15,14 @@ class Table(DeclarativeBase):
     """The root of all tables."""
 
     metadata = MetaData()
+
+
+class SchemaRow(Table):
+    """The version that the tables have; the only row."""
+
+    __tablename__ = "schema_version"
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
 
 
 class JobRow(Table):

@@ -8,10 +8,13 @@ from fastapi import Depends, Path, Request
 
 from .artefacts import JOB_ID, Artefacts
 from .jobs import Job
+from .metrics import Metrics
 from .problems import ProblemError, refusal
 from .runner import Runner
 from .settings import Settings
+from .standing import Standing
 from .store import Store
+from .tokens import Token, Tokens
 from .watching import Watcher
 
 
@@ -24,6 +27,9 @@ class Service:
     artefacts: Artefacts
     runner: Runner
     watcher: Watcher
+    tokens: Tokens
+    metrics: Metrics
+    standing: Standing
 
 
 def _service(request: Request) -> Service:
@@ -31,9 +37,10 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _client() -> str:
-    """Tell whose request it is; without access tokens all are of one client."""
-    return ""
+def _client(request: Request) -> str:
+    """Tell whose request it is: that of a token; where none is needed all are of one client."""
+    token: Token | None = getattr(request.state, "token", None)
+    return token.id if token else ""
 
 
 ServiceOf = Annotated[Service, Depends(_service)]

@@ -7,11 +7,19 @@ which wins. ``docs/operations.md`` lists them all.
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BeforeValidator,
+    ByteSize,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -23,6 +31,27 @@ from gmmlabel.morphology.slabs import thread_count
 from gmmlabel.writers import FORMATS
 
 PREFIX = "GMMLABEL_"
+
+_DRIVERS = frozenset({"sqlite", "postgresql+psycopg"})
+_SECRETS = frozenset({"password", "sslpassword"})
+_DATABASES = (
+    "no URL of a database that is known, as sqlite:////var/lib/gmmlabel/jobs.db or "
+    "postgresql+psycopg://user@host/name"
+)
+_OF_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def _names(value: Any) -> Any:
+    """Take apart what a variable of the environment has in one."""
+    if not isinstance(value, str):
+        return value
+    return tuple(name.strip().lower() for name in value.split(","))
+
+
+_Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], NoDecode, BeforeValidator(_names)
+]
+_Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_names)]
 
 
 class SettingsError(GmmlabelError):
@@ -40,18 +69,50 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on; of this machine only.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port; 0 takes a free one.")
+    access: Literal["auto", "tokens"] = Field(
+        "auto",
+        description="Whether requests need a token: `tokens` always, `auto` unless `GMMLABEL_HOST` "
+        "is of this machine only.",
+    )
+    hosts: _Names | None = Field(
+        None,
+        description="Names that are answered to beside those of this machine, with commas; any if "
+        "requests need a token.",
+    )
+    proxies: _Networks | None = Field(
+        None,
+        description="Addresses or networks of reverse proxies, with commas; the log has the "
+        "addresses that they tell.",
+    )
+    connections: int = Field(
+        400, ge=1, description="Connections at once; more are answered with 503."
+    )
+    header_pause: float = Field(
+        10, gt=0, description="Seconds in which a sender sends the head of a request."
+    )
+    log: Literal["auto", "json", "text"] = Field(
+        "auto", description="Log on stderr: `json`, `text`, or `auto`: `text` on a terminal."
+    )
     data: Path = Field(
         default_factory=_data_folder, description="Folder of uploads, results and job store."
     )
     database: str | None = Field(
-        None, description="URL of the job store; a SQLite file in the data folder unless given."
+        None,
+        repr=False,  # it may have a password
+        description="URL of the job store, of SQLite or PostgreSQL; a SQLite file in the data "
+        "folder unless given.",
     )
     workers: int = Field(
         default_factory=lambda: max(1, thread_count() // 2),
         ge=1,
         description="Jobs that are worked on at once, each in a process of its own.",
+    )
+    scheduler: str | None = Field(
+        None,
+        description="Address of a Dask scheduler, whose workers do the work instead of processes "
+        "here.",
     )
     worker_memory: ByteSize | None = Field(
         None,
@@ -72,6 +133,9 @@ class Settings(BaseSettings):
     upload_pause: float = Field(
         60, gt=0, description="Seconds that a sender may be silent; then it gets 408."
     )
+    upload_seconds: float = Field(
+        3600, gt=0, description="Seconds that an upload may take; then it gets 408."
+    )
     disk_floor: ByteSize = Field(
         ByteSize(2 << 30), ge=0, description="Disk that stays free; else uploads get 507."
     )
@@ -85,32 +149,19 @@ class Settings(BaseSettings):
     method: str = Field("default", description="Method of requests that name none.")
     format: str = Field("nrrd", description="Format of label maps of requests that name none.")
 
-    @field_validator("host")
-    @classmethod
-    def _only_this_machine(cls, host: str) -> str:
-        try:
-            loopback = host == "localhost" or ip_address(host).is_loopback
-        except ValueError:
-            loopback = False
-        if not loopback:
-            raise ValueError(
-                "only 127.0.0.1, ::1 and localhost: there are no access tokens yet, so anybody on "
-                "the network could read every job"
-            )
-        return host
-
     @field_validator("database")
     @classmethod
-    def _is_sqlite(cls, database: str | None) -> str | None:
+    def _is_known(cls, database: str | None) -> str | None:
         if database is None:
             return None
         try:
             url = make_url(database)
-            known = url.get_backend_name() == "sqlite" and url.database not in (None, ":memory:")
-        except ArgumentError:
-            known = False
-        if not known:
-            raise ValueError("no URL of a SQLite file, as sqlite:////var/lib/gmmlabel/jobs.db")
+        except (ArgumentError, ValueError):
+            raise ValueError(_DATABASES) from None
+        if url.drivername not in _DRIVERS or url.database in (None, "", ":memory:"):
+            raise ValueError(_DATABASES)
+        if _SECRETS & url.query.keys():  # what is shown of a URL has no password, but its query
+            raise ValueError("give the password before the @, or in PGPASSFILE or PGPASSWORD")
         return database
 
     @model_validator(mode="after")
@@ -123,6 +174,30 @@ class Settings(BaseSettings):
             if value not in there:
                 raise ValueError(f"{name} {value!r} is none of {', '.join(there)}")
         return self
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        try:
+            return self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def tokens_needed(self) -> bool:
+        """Whether requests need an access token."""
+        return self.access == "tokens" or not self.loopback
+
+    @property
+    def answered_names(self) -> frozenset[str] | None:
+        """Names and addresses that the service answers to; None if to all.
+
+        Without tokens, a page of another site could read jobs by a name of that site that is made
+        to lead to this machine.
+        """
+        if self.hosts is None and self.tokens_needed:
+            return None
+        return _OF_THIS_MACHINE | {self.host} | {*(self.hosts or ())}
 
     @property
     def database_url(self) -> str:

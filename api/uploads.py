@@ -16,10 +16,25 @@ from pydantic import ByteSize
 from starlette.requests import ClientDisconnect
 
 from .artefacts import Artefacts
-from .multipart import boundary_of, file_of
+from .multipart import FIELD, boundary_of, file_of
 from .problems import refusal
 from .settings import Settings
 from .sniffing import HEAD_BYTES, suffix_of
+
+_BINARY = {"type": "string", "format": "binary"}
+VOLUME_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "A volume; what it is called, and said to be, means nothing.",
+        "content": {
+            "application/octet-stream": {"schema": _BINARY},
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": [FIELD], "properties": {FIELD: _BINARY}}
+            },
+        },
+    }
+}
+"""What the API's description says of the body of a request with a volume."""
 
 _BLOCK = 1 << 20
 _LOOK_AT_DISK = 64 << 20
@@ -97,26 +112,26 @@ def _check_disk(needed: int, settings: Settings, artefacts: Artefacts) -> None:
 
 
 async def body_of(request: Request, settings: Settings, limit: ByteSize) -> AsyncIterator[bytes]:
-    """Give the body of a request as it comes, but do not wait for ever.
+    """Give the body of a request as it comes, but wait for ever neither for a part nor for all.
 
     Raises
     ------
     ProblemError
-        If it is larger than `limit`, or stops.
+        If it is larger than `limit`, stops, or takes too long.
     """
     stream, total = request.stream().__aiter__(), 0
+    until = anyio.current_time() + settings.upload_seconds
     while True:
+        left = until - anyio.current_time()
+        if left <= 0:  # what is there already is given without waiting
+            raise _too_slow(settings, silent=False)
         try:
-            with anyio.fail_after(settings.upload_pause):
+            with anyio.fail_after(min(settings.upload_pause, left)):
                 chunk = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError as error:
-            raise refusal(
-                "upload-stalled",
-                f"nothing came for {settings.upload_pause:g} s; send it again",
-                {"Connection": "close"},
-            ) from error
+            raise _too_slow(settings, silent=left > settings.upload_pause) from error
         except ClientDisconnect as error:  # nobody is there to read it
             raise refusal("bad-request", "the upload broke off; send it again") from error
         total += len(chunk)
@@ -181,6 +196,15 @@ def _suffix(head: bytes) -> str:
             "neither NRRD, NIfTI, MetaImage nor a .zip of a DICOM series; send one of these",
         )
     return suffix
+
+
+def _too_slow(settings: Settings, *, silent: bool) -> Exception:
+    detail = (
+        f"nothing came for {settings.upload_pause:g} s; send it again"
+        if silent
+        else f"it took more than {settings.upload_seconds:g} s; send it by a faster connection"
+    )
+    return refusal("upload-stalled", detail, {"Connection": "close"})
 
 
 def _too_large(limit: ByteSize) -> Exception:

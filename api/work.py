@@ -6,6 +6,7 @@ The server unpickles nothing that comes out of it.
 
 import json
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -38,6 +39,8 @@ MAX_MESSAGE = 4000
 # Address space that Python, numba and ITK map and do not use: 0.8 GB measured.
 _MAPPED_BYTES = 1 << 30
 _LONGEST_DETAIL = 600
+_NICENESS = 10
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _KINDS: dict[type[GmmlabelError], str] = {
     UnreadableError: "unreadable",
     GeometryError: "geometry",
@@ -64,6 +67,7 @@ def work(order: Order, pipe: Connection) -> None:
         one of these the process has crashed.
     """
     begin_worker(order.threads)
+    _step_back()
     _limit(order.memory)
     os.environ[USER_FOLDER_VARIABLE] = str(order.models)
     order.scratch.mkdir(exist_ok=True)
@@ -110,6 +114,12 @@ def _problem_of(error: GmmlabelError, order: Order) -> Problem:
     return problem(word, _plain(str(error), order))
 
 
+def _step_back() -> None:
+    """Let the server go first, so that it answers promptly whatever is worked on."""
+    with suppress(AttributeError, OSError):  # Windows has no such thing; lower may be set already
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+
+
 def _limit(memory: int) -> None:
     """Make the system refuse memory beyond the limit, and end this process before any other."""
     with suppress(ImportError, ValueError, OSError):  # Windows and macOS have no such limit
@@ -130,9 +140,11 @@ def _starved(order: Order) -> Problem:
 
 
 def _plain(message: str, order: Order) -> str:
-    """Take the paths of this machine out of a message."""
+    """Take the paths of this machine, and what is quoted from an upload, out of a message."""
     for path in (order.upload, order.case, order.scratch):
         message = message.replace(f"{path}: ", "").replace(str(path), path.name)
+    if order.wanted.kind is Kind.LABEL:  # names of files, and lines of headers, are of patients
+        message = _QUOTED.sub("[left out]", message)
     return " ".join(message.split())[:_LONGEST_DETAIL]
 
 

@@ -1,12 +1,13 @@
-"""``/healthz`` and ``/readyz``: for whatever watches the service."""
+"""``/healthz``, ``/readyz`` and ``/metrics``: for whatever watches the service."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel
-from sqlalchemy.exc import SQLAlchemyError
 
-from ..jobs import State
 from ..problems import refusal
-from ..service import Service, ServiceOf
+from ..service import ServiceOf
 
 router = APIRouter(tags=["health"])
 
@@ -26,23 +27,18 @@ async def alive() -> Health:
 @router.get("/readyz")
 def ready(service: ServiceOf) -> Health:
     """Tell whether volumes can be accepted and worked on."""
-    faults = [name for name, well in _checks(service).items() if not well]
+    faults = [name for name, well in service.standing.checks().items() if not well]
     if faults:
         raise refusal("not-ready", f"not well: {', '.join(faults)}")
     return Health()
 
 
-def _checks(service: Service) -> dict[str, bool]:
-    return {
-        "store": _store_answers(service),
-        "disk": service.artefacts.free_bytes() >= service.settings.disk_floor,
-        "workers": service.runner.alive,
-    }
-
-
-def _store_answers(service: Service) -> bool:
-    try:
-        service.store.count(State.QUEUED)
-    except SQLAlchemyError:
-        return False
-    return True
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"description": "Figures", "content": {"text/plain": {}}}},
+)
+def figures(service: ServiceOf, accept: Annotated[str, Header()] = "") -> Response:
+    """Give the figures of the service, in a form of Prometheus."""
+    encode, content_type = choose_encoder(accept)
+    return Response(encode(service.metrics.registry), media_type=content_type)

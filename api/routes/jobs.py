@@ -13,6 +13,7 @@ from ..accepting.volumes import ChoiceOf, accept_volume
 from ..jobs import Job, Kind, State
 from ..problems import refusal
 from ..service import Client, JobOf, Service, ServiceOf
+from ..uploads import VOLUME_BODY
 from ..views import FileList, FileView, JobList, JobView, accepted, job_path, view_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -28,7 +29,7 @@ _HARMLESS = {
 }
 
 
-@router.post("", status_code=202, response_model=JobView)
+@router.post("", status_code=202, response_model=JobView, openapi_extra=VOLUME_BODY)
 async def create(request: Request, service: ServiceOf, choice: ChoiceOf) -> Response:
     """Accept the volume in the body, or in the field `file` of a form."""
     return accepted(await accept_volume(request, service, choice))

@@ -11,6 +11,7 @@ from ..accepting.volumes import ChoiceOf, accept_volume
 from ..jobs import Job, State
 from ..problems import Problem, answer, problem, refusal
 from ..service import Service, ServiceOf, no_such_job
+from ..uploads import VOLUME_BODY
 from ..views import accepted
 
 router = APIRouter(tags=["label"])
@@ -19,6 +20,7 @@ router = APIRouter(tags=["label"])
 @router.post(
     "/v1/label",
     response_class=FileResponse,
+    openapi_extra=VOLUME_BODY,
     responses={303: {"description": "It takes longer: the job, at which the client can go on"}},
 )
 async def label(

@@ -17,7 +17,7 @@ from gmmlabel.cli.implant import implant
 from gmmlabel.cli.label import demo, label
 from gmmlabel.cli.models import models_app
 from gmmlabel.cli.phantom import phantom
-from gmmlabel.cli.serve import serve
+from gmmlabel.cli.serve import serve_app
 from gmmlabel.cli.stability import stability
 
 app = typer.Typer(
@@ -39,10 +39,10 @@ for _command in (
     evaluate,
     implant,
     phantom,
-    serve,
 ):
     app.command()(_command)
 app.add_typer(models_app, name="models")
+app.add_typer(serve_app, name="serve")
 
 
 @app.callback(

@@ -63,8 +63,8 @@ class ClusterWorkers:
         try:
             self._client = connect(address)
             try:
-                self._lacks, self._label = sent_functions(str(self._out), str(self._mark))
-                found = check(self._client, address, self._lacks)
+                lacks, self._run = sent_functions({self._out: self._mark}, "inputs and --out")
+                found = check(self._client, address, lacks)
             except BaseException:
                 self._client.close()
                 raise
@@ -90,7 +90,8 @@ class ClusterWorkers:
         self._pending.add(told)
         sent: Future[Labelled | Failure | str]
         try:
-            sent = self._executor.submit(self._label, pickle.dumps(absolute))
+            work = pickle.dumps((label_on_worker, absolute))
+            sent = self._executor.submit(self._run, work)
         except Exception as error:  # noqa: BLE001 - of a client that has lost its scheduler
             self._tell(told, self._lost(error))
         else:

@@ -1,6 +1,6 @@
-"""What a Dask cluster must have before a case is sent to it.
+"""What a Dask cluster must have before work is sent to it: cases of a cohort, jobs of the service.
 
-What is sent to a worker are functions as code and a pickled case, for neither the scheduler nor a
+What is sent to a worker are functions as code and pickled work, for neither the scheduler nor a
 worker that joins late can be trusted to have gmmlabel: the code says so in words.
 """
 
@@ -9,14 +9,13 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from gmmlabel.cohort.labelling import Labelled
-from gmmlabel.cohort.summary import Failure
 from gmmlabel.errors import ClusterError, OutputError
 
 if TYPE_CHECKING:
@@ -38,9 +37,27 @@ class Found:
 
 
 def sent_functions(
-    out: str, mark: str
-) -> tuple[Callable[..., tuple[str, int]], Callable[[bytes], Labelled | Failure | str]]:
-    """Make what runs on workers; nested, so that it is sent as code and not by its name."""
+    marks: Mapping[Path, Path], shared: str
+) -> tuple[Callable[..., tuple[str, int]], Callable[[bytes], Any]]:
+    """Make what runs on workers; nested, so that it is sent as code and not by its name.
+
+    Parameters
+    ----------
+    marks
+        Files that a worker must see, see `make_mark`, by the folders that they are in.
+    shared
+        What must be on a disk that all workers share, in words.
+
+    Returns
+    -------
+    callable
+        Tells what a worker lacks, and its memory, as `Found` has them.
+    callable
+        Takes a function and its first argument, pickled, and calls it on the worker; also with
+        the worker's address and how many threads it has. Gives what that returns, or a string if
+        the worker lacks something.
+    """
+    wanted = [(str(folder), str(mark)) for folder, mark in marks.items()]
     here = version("gmmlabel")
 
     def lacks(dask_worker: Any) -> tuple[str, int]:
@@ -60,18 +77,20 @@ def sent_functions(
             why = f"it has gmmlabel {installed}, here is {here}; install the same on all"
         else:
             deadline = time.monotonic() + 3  # a network file system may be late
-            while not Path(mark).is_file() and time.monotonic() < deadline:
+            unseen = wanted
+            while unseen := [it for it in unseen if not Path(it[1]).is_file()]:
+                if time.monotonic() > deadline:
+                    why = (
+                        f"it does not see {unseen[0][0]} as it is here; {shared} must be on a disk "
+                        "that all workers share, under the same path"
+                    )
+                    break
                 time.sleep(0.1)
-            if not Path(mark).is_file():
-                why = (
-                    f"it does not see {out} as it is here; inputs and --out must be on a disk that "
-                    "all workers share, under the same path"
-                )
         # A nanny ends a worker that comes near its limit.
         share = dask.config.get("distributed.worker.memory.terminate", 1) or 1
         return why, int((dask_worker.memory_manager.memory_limit or 0) * share)
 
-    def label(sent: bytes) -> "Labelled | Failure | str":  # a class would be sent by its name
+    def run(sent: bytes) -> Any:
         import pickle  # noqa: PLC0415
 
         from distributed import get_worker  # noqa: PLC0415
@@ -80,11 +99,10 @@ def sent_functions(
         why, _ = lacks(worker)
         if why:
             return f"worker {worker.address}: {why}"
-        from gmmlabel.cohort.cluster import label_on_worker  # noqa: PLC0415
+        function, work = pickle.loads(sent)  # noqa: S301
+        return function(work, worker.address, worker.state.nthreads)
 
-        return label_on_worker(pickle.loads(sent), worker.address, worker.state.nthreads)  # noqa: S301
-
-    return lacks, label
+    return lacks, run
 
 
 def connect(address: str) -> "Client":
@@ -96,6 +114,7 @@ def connect(address: str) -> "Client":
         If no scheduler answers there.
     """
     from distributed import Client  # noqa: PLC0415 - an extra
+    from distributed.versions import get_versions  # noqa: PLC0415
 
     names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in _LOGGERS]
     for name in (*_LOGGERS, *names):
@@ -103,7 +122,8 @@ def connect(address: str) -> "Client":
     try:
         # A client that cannot connect is not rid of without noise, so none is made before.
         versions = asyncio.run(asyncio.wait_for(_ask_scheduler(address), CONNECT_SECONDS))
-        _check_versions({"the scheduler": versions}, address)
+        if other := _other_versions(versions, _versions(get_versions())):
+            raise ClusterError(f"{address}: the scheduler {other}")
         with warnings.catch_warnings(action="ignore"):  # versions of workers are checked below
             return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except ClusterError:
@@ -128,6 +148,24 @@ async def _ask_scheduler(address: str) -> Mapping[str, Any]:
         return versions
 
 
+def ask(client: "Client", lacks: Callable[..., tuple[str, int]]) -> Mapping[str, Found]:
+    """Ask each worker that there is what it has, and lacks."""
+    from distributed.versions import get_versions  # noqa: PLC0415
+
+    here = _versions(get_versions())
+    told = {
+        worker: Found(_other_versions(versions, here), 0)
+        for worker, versions in client.get_versions()["workers"].items()
+    }
+    alike = [worker for worker, found in told.items() if not found.lacks]
+    # None would be all, of which another version need not even understand what is sent.
+    answers = client.run(lacks, workers=alike, on_error="return") if alike else {}
+    for worker, answer in answers.items():
+        lost = isinstance(answer, Exception)
+        told[worker] = Found(repr(answer), 0) if lost else Found(*answer)
+    return told
+
+
 def check(
     client: "Client", address: str, lacks: Callable[..., tuple[str, int]]
 ) -> Mapping[str, Found]:
@@ -138,28 +176,28 @@ def check(
         raise ClusterError(
             f"{address}: no worker is connected; start one with: dask worker {address}"
         ) from error
-    workers = client.get_versions()["workers"]
-    _check_versions({f"worker {worker}": told for worker, told in workers.items()}, address)
-    found = {}
-    for worker, told in client.run(lacks, on_error="return").items():
-        if isinstance(told, Exception):
-            raise ClusterError(f"{address}: worker {worker}: {told!r}") from told
-        found[worker] = Found(*told)
-        if found[worker].lacks:
-            raise ClusterError(f"{address}: worker {worker}: {found[worker].lacks}")
+    found = ask(client, lacks)
+    refuse_lacking(found, address)
     return found
 
 
-def _check_versions(versions: Mapping[str, Mapping[str, Any]], address: str) -> None:
-    """Refuse another Python or Dask, which need not even understand what is sent."""
-    from distributed.versions import get_versions  # noqa: PLC0415
+def refuse_lacking(found: Mapping[str, Found], address: str) -> None:
+    """Refuse a cluster of which a worker lacks something.
 
-    here = _versions(get_versions())
-    for who, told in versions.items():
-        if told and _versions(told) != here:
-            raise ClusterError(
-                f"{address}: {who} has {_versions(told)}, here is {here}; install the same on all"
-            )
+    Raises
+    ------
+    ClusterError
+        If so; it names the first.
+    """
+    for worker, its in found.items():
+        if its.lacks:
+            raise ClusterError(f"{address}: worker {worker}: {its.lacks}")
+
+
+def _other_versions(told: Mapping[str, Any], here: str) -> str:
+    """Say of another Python or Dask that it is another."""
+    there = _versions(told) if told else here
+    return f"has {there}, here is {here}; install the same on all" if there != here else ""
 
 
 def _versions(told: Mapping[str, Any]) -> str:
@@ -167,14 +205,30 @@ def _versions(told: Mapping[str, Any]) -> str:
     return f"Python {python} and distributed {told['packages']['distributed']}"
 
 
-def make_mark(out: Path) -> Path:
-    """Make a file by which a worker knows the folder: one of that path may be on any machine."""
-    for left in out.glob(f"{_MARK}*"):  # of a process that was killed
-        left.unlink(missing_ok=True)
+def make_mark(folder: Path, older_than: float = 0.0) -> Path:
+    """Make a file by which a worker knows a folder: one of that path may be on any machine.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    older_than
+        Seconds since a mark was touched after which that which made it was killed, and it is
+        removed.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    for left in folder.glob(f"{_MARK}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime >= older_than:
+                left.unlink()
     try:
-        with NamedTemporaryFile(prefix=_MARK, dir=out, delete=False) as file:
+        with NamedTemporaryFile(prefix=_MARK, dir=folder, delete=False) as file:
             return Path(file.name)
     except OSError as error:
         raise OutputError(
-            f"{out}: cannot be written ({error.strerror}); give another --out"
+            f"{folder}: cannot be written ({error.strerror}); give another folder"
         ) from error

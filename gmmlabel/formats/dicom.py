@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from math import inf
+from math import inf, prod
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -28,6 +28,7 @@ from gmmlabel.formats.dicom_header import (
 )
 from gmmlabel.formats.itk import quiet_itk
 from gmmlabel.formats.stacking import arrange
+from gmmlabel.formats.stored import MAX_VOXELS
 from gmmlabel.morphology.slabs import thread_count
 from gmmlabel.volume import MIN_SLICES, Volume
 
@@ -134,6 +135,7 @@ def read_dicom_files(
             images = [header for header in headers if header is not None]
             chosen, notes = _choose(stack_slices(_of_series(images, series)))
             slices, geometry = arrange(chosen.slices)
+            _check_size(slices)
             stored = np.empty(geometry.size[::-1], np.int16)
             digests = list(pool.map(_read_pixels, slices, stored))
         return Volume.from_stored(
@@ -168,6 +170,15 @@ def _files_below(folder: Path) -> dict[Path, str]:
             if inside and file.is_file() and not name.startswith("."):
                 files[file] = str(file.relative_to(folder))
     return files
+
+
+def _check_size(slices: Sequence[DicomSlice]) -> None:
+    """Refuse slices that claim more pixels than there can be, before memory is taken for them."""
+    voxels = sum(prod(one.size) for one in slices)
+    if voxels > MAX_VOXELS:
+        raise UnreadableError(
+            f"the headers claim {voxels:,} voxels, more than any CT has; copy the files again"
+        )
 
 
 def _of_series(images: Sequence[DicomSlice], series: str | None) -> list[DicomSlice]:

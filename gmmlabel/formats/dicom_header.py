@@ -3,11 +3,12 @@
 Section and tag numbers are those of DICOM PS3.3, PS3.5 and PS3.10.
 """
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from math import dist, isfinite
+from math import dist, prod
 from pathlib import Path
 from sys import intern
 from typing import IO, Any
@@ -16,6 +17,7 @@ import numpy as np
 import SimpleITK
 
 from gmmlabel.errors import UnreadableError
+from gmmlabel.formats.dicom_structure import UnsoundError, check_structure
 from gmmlabel.formats.dicom_tags import FIRST_READ, Tags, read_tags
 from gmmlabel.formats.itk import is_itk_path
 
@@ -38,12 +40,13 @@ _PATIENT, _THICKNESS, _KERNEL = 0x0010_0020, 0x0018_0050, 0x0018_1210
 _STUDY, _SERIES, _NUMBER, _INSTANCE_NUMBER = 0x0020_000D, 0x0020_000E, 0x0020_0011, 0x0020_0013
 _POSITION, _AXES = 0x0020_0032, 0x0020_0037
 _COMPONENTS, _FRAMES, _ROWS, _COLUMNS = 0x0028_0002, 0x0028_0008, 0x0028_0010, 0x0028_0011
-_SPACING = 0x0028_0030
+_SPACING, _BITS = 0x0028_0030, 0x0028_0100
 _TAGS = (
     *(_IMAGE_TYPE, _CLASS, _INSTANCE, _MODALITY, _PATIENT, _THICKNESS, _KERNEL, _STUDY, _SERIES),
     *(_NUMBER, _INSTANCE_NUMBER, _POSITION, _AXES, _COMPONENTS, _FRAMES, _ROWS, _COLUMNS, _SPACING),
 )
 
+_FARTHEST = 1e6  # mm: a kilometre, of which squares still are numbers
 _SAME_AXES = 0.01  # of a direction cosine: half a degree, wider than any rounding of the six
 _SAME_PIXELS = 1e-3  # relative: a third of a millimetre over 512 pixels of 0.7 mm
 
@@ -127,16 +130,17 @@ def read_header(file: Path, label: str) -> DicomSlice | None:
     """
     try:
         with file.open("rb") as stream:
-            head = stream.read(512)
+            head = stream.read(FIRST_READ)
+            if not _starts_like_dicom(head, label):
+                return None
+            # GDCM takes what is not there from memory that was another's.
+            pixels = check_structure(head, stream, os.fstat(stream.fileno()).st_size)
+        reader = open_gdcm(file, label)
+        reader.ReadImageInformation()
     except OSError as error:
         raise UnreadableError(f"{label!r} cannot be opened ({error.strerror})") from error
-    if not _starts_like_dicom(head, label):
-        return None
-    reader = open_gdcm(file, label)
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        if _CT_IMAGE_STORAGE in head:
+    except (UnsoundError, RuntimeError) as error:
+        if _CT_IMAGE_STORAGE in head[:512]:
             raise damaged_slice(label) from error
         return None  # DICOMDIR, structured report, contours: DICOM, but no image
 
@@ -146,7 +150,10 @@ def read_header(file: Path, label: str) -> DicomSlice | None:
 
     columns, rows, *frames = (int(length) for length in reader.GetSize())
     size = (columns, rows, max(frames, default=1))
-    return _slice_of(text, size, reader.GetNumberOfComponents(), file, label)
+    components, bits = reader.GetNumberOfComponents(), text(_BITS)
+    if pixels is not None and bits.isdecimal() and prod(size) * components * int(bits) > 8 * pixels:
+        raise damaged_slice(label)
+    return _slice_of(text, size, components, file, label)
 
 
 def scan_header(stream: IO[bytes], file: Path, label: str) -> DicomSlice | None:
@@ -260,12 +267,13 @@ def _kernel(text: str) -> str | None:
 
 @lru_cache(maxsize=64)
 def _decimals(text: str, count: int) -> tuple[float, ...]:
-    """Parse a decimal string (PS3.5 6.2, VR DS); no numbers if they are not as many as due."""
+    """Parse a decimal string (PS3.5 6.2, VR DS) of mm or cosines; empty if it is not one."""
     try:
         numbers = tuple(float(part) for part in text.split("\\"))
     except ValueError:
         return ()
-    return numbers if len(numbers) == count and all(map(isfinite, numbers)) else ()
+    plausible = len(numbers) == count and all(abs(number) < _FARTHEST for number in numbers)
+    return numbers if plausible else ()
 
 
 @lru_cache(maxsize=64)  # all slices of a series have the same

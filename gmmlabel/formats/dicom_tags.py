@@ -15,14 +15,14 @@ FIRST_READ = 1 << 14
 """Bytes that hold all up to the pixel spacing of nearly every CT."""
 
 _LONGEST_HEADER = 1 << 24
-_DEEPEST = 32
-_BIG_ENDIAN = b"1.2.840.10008.1.2.2"
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
-_TRANSFER_SYNTAX = 0x0002_0010
-_ITEM_END, _SEQUENCE_END = 0xFFFE_E00D, 0xFFFE_E0DD
-_UNDEFINED = 0xFFFF_FFFF
+DEEPEST = 32
+BIG_ENDIAN = b"1.2.840.10008.1.2.2"
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+TRANSFER_SYNTAX = 0x0002_0010
+ITEM_END, SEQUENCE_END = 0xFFFE_E00D, 0xFFFE_E0DD
+UNDEFINED = 0xFFFF_FFFF
 # 7.1.2: these state their length in 16 bits, all others in 32.
-_SHORT = {
+SHORT_KINDS = {
     *(b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO"),
     *(b"LT", b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"),
 }
@@ -85,6 +85,12 @@ def read_tags(start: bytes, stream: IO[bytes], wanted: Collection[int]) -> Tags:
         return Tags(walk.found, walk.order == ">")
 
 
+def is_explicit(data: bytes, at: int) -> bool:
+    """Whether elements state their kind: two capital letters where else is a small length."""
+    kind = data[at + 4 : at + 6]
+    return kind.isalpha() and kind.isupper()
+
+
 class _Walk:
     """A walk over the elements of a data set, from one to the next."""
 
@@ -96,20 +102,15 @@ class _Walk:
 
     def run(self) -> None:
         start = 132 if self.data[128:132] == b"DICM" else 0
-        explicit = self._is_explicit(start)
+        explicit = is_explicit(self.data, start)
         # PS3.10 7.1: the elements of group 0002 are little endian, whatever comes after them.
-        at = self._walk(start, explicit, last=0x0002_FFFF, wanted={_TRANSFER_SYNTAX})
-        syntax = self.found.pop(_TRANSFER_SYNTAX, b"").strip(b" \0")
-        if syntax == _DEFLATED:
+        at = self._walk(start, explicit, last=0x0002_FFFF, wanted={TRANSFER_SYNTAX})
+        syntax = self.found.pop(TRANSFER_SYNTAX, b"").strip(b" \0")
+        if syntax == DEFLATED:
             inflate = zlib.decompressobj(-zlib.MAX_WBITS)
             self.data, at = inflate.decompress(self.data[at:], _LONGEST_HEADER), 0
-        self.order = ">" if syntax == _BIG_ENDIAN else "<"
-        self._walk(at, self._is_explicit(at), last=max(self.wanted), wanted=self.wanted)
-
-    def _is_explicit(self, at: int) -> bool:
-        """Whether elements state their kind: two capital letters where else is a small length."""
-        kind = self.data[at + 4 : at + 6]
-        return kind.isalpha() and kind.isupper()
+        self.order = ">" if syntax == BIG_ENDIAN else "<"
+        self._walk(at, is_explicit(self.data, at), last=max(self.wanted), wanted=self.wanted)
 
     def _walk(
         self,
@@ -129,7 +130,7 @@ class _Walk:
             if explicit:
                 group, element, kind, length = head(data, at)
                 start = at + 8
-                if kind not in _SHORT:
+                if kind not in SHORT_KINDS:
                     # Delimiters have no kind, and their length is that of an implicit element.
                     wide = group != 0xFFFE
                     (length,) = long(data, at + 8 if wide else at + 4)
@@ -140,9 +141,9 @@ class _Walk:
             tag = group << 16 | element
             if tag > last:
                 return at
-            if tag == _ITEM_END:
+            if tag == ITEM_END:
                 return start
-            if length == _UNDEFINED:
+            if length == UNDEFINED:
                 # 6.2.2: a sequence of unknown kind is one of implicit elements.
                 at = self._skip_items(start, explicit and kind != b"UN", depth + 1)
                 continue
@@ -154,17 +155,17 @@ class _Walk:
 
     def _skip_items(self, at: int, explicit: bool, depth: int) -> int:
         """Go over the items of a sequence of undefined length (7.5); where it ends."""
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             raise ValueError("sequences too deep in each other")
         head = struct.Struct(f"{self.order}HHI").unpack_from
         while True:
             group, element, length = head(self.data, at)
             at += 8
-            if group << 16 | element == _SEQUENCE_END:
+            if group << 16 | element == SEQUENCE_END:
                 return at
             if group != 0xFFFE:
                 raise ValueError("no item where one is due")
-            if length == _UNDEFINED:
-                at = self._walk(at, explicit, last=_SEQUENCE_END, depth=depth)
+            if length == UNDEFINED:
+                at = self._walk(at, explicit, last=SEQUENCE_END, depth=depth)
             else:
                 at += length

@@ -16,6 +16,7 @@ from gmmlabel.formats.stored import ImageHeader, inflated, one_volume, read_voxe
 from gmmlabel.volume import Geometry
 
 _LONGEST_HEADER = 1 << 20
+_LONGEST_VALUE = 1000  # of a field that states numbers
 _TYPES = {
     "MET_CHAR": "i1",
     "MET_UCHAR": "u1",
@@ -68,11 +69,11 @@ def read_metaimage_header(file: io.BufferedReader) -> ImageHeader:
         The file, open; is left at the first voxel. `read_metaimage` says what is raised.
     """
     head = file.read(_LONGEST_HEADER)
-    last = re.search(rb"^ElementDataFile *[=:] *(.*?)[ \r]*\n", head, re.MULTILINE)
+    last = re.search(rb"^ElementDataFile {0,9}[=:]([^\n]*)\n", head, re.MULTILINE)
     if not last:
         raise UnreadableError("not a MetaImage, or a truncated one; get the file again")
     fields = _fields(head[: last.start()].decode("latin-1"))
-    if last[1] != b"LOCAL" or fields.get("HeaderSize", "0") != "0":
+    if last[1].strip(b" \r") != b"LOCAL" or fields.get("HeaderSize", "0") != "0":
         raise UnreadableError(
             "the header names another file for its voxels, or a place in it; "
             "save the image as one plain file"
@@ -104,12 +105,18 @@ def _is_true(fields: dict[str, str], *names: str) -> bool:
 def _numbers(fields: dict[str, str], *names: str) -> list[float]:
     """Numbers of the first field that is there, of those that MetaIO takes for the same."""
     stated = next((fields[name] for name in names if name in fields), "")
-    return [float(number) for number in stated.split()]
+    return [float(number) for number in _short(stated).split()]
+
+
+def _short(stated: str) -> str:
+    if len(stated) > _LONGEST_VALUE:
+        raise UnreadableError("a line of the header is too long; get the file again")
+    return stated
 
 
 def _geometry(fields: dict[str, str]) -> Geometry:
     values = int(fields.get("ElementNumberOfChannels", "1"))
-    lengths = [int(length) for length in fields.get("DimSize", "").split()]
+    lengths = [int(length) for length in _short(fields.get("DimSize", "")).split()]
     size = one_volume(lengths, values)
     spacing = _numbers(fields, "ElementSpacing", "ElementSize")
     if not spacing:

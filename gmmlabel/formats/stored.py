@@ -26,6 +26,8 @@ _MOST_DEFLATED = 1032  # deflate makes nothing smaller than to 1/1032 of its siz
 _ZLIB_OR_GZIP = 47  # of decompressobj: whichever header is there
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
+_FIRST_CHUNK = 1 << 12
+_MOST_AXES = 16  # of any format
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ def one_volume(size: Sequence[int], values: int = 1) -> tuple[int, int, int]:
         raise UnreadableError(
             f"{values} values a voxel (a colour picture or vectors); export the CT itself"
         )
+    if len(size) > _MOST_AXES:
+        raise UnreadableError(f"an image of {len(size)} axes; get the file again")
     while len(size) > 3 and size[-1] == 1:
         size = size[:-1]
     if len(size) != 3:
@@ -99,6 +103,7 @@ class _Inflated(io.RawIOBase):
         self._file = packed
         self._inflate = isal_zlib.decompressobj(_ZLIB_OR_GZIP)
         self._packed = b""
+        self._chunk = _FIRST_CHUNK
 
     def readable(self) -> bool:
         return True
@@ -108,11 +113,12 @@ class _Inflated(io.RawIOBase):
         while True:
             if self._inflate.eof:
                 after = self._inflate.unused_data
-                after += self._file.read(_CHUNK) if len(after) < len(_GZIP_MAGIC) else b""
+                after += self._file.read(_FIRST_CHUNK) if len(after) < len(_GZIP_MAGIC) else b""
                 if not after.startswith(_GZIP_MAGIC):
                     return 0
                 self._inflate, self._packed = isal_zlib.decompressobj(_ZLIB_OR_GZIP), after
-            packed = self._packed or self._file.read(_CHUNK)
+                self._chunk = _FIRST_CHUNK
+            packed = self._packed or self._next_chunk()
             if not packed:
                 raise EOFError("the compressed data end too early")
             try:
@@ -123,6 +129,12 @@ class _Inflated(io.RawIOBase):
             if part:
                 view[: len(part)] = part
                 return len(part)
+
+    def _next_chunk(self) -> bytes:
+        """Read on, at first little: what comes after the end of a member is copied."""
+        chunk = self._file.read(self._chunk)
+        self._chunk = min(2 * self._chunk, _CHUNK)
+        return chunk
 
 
 def read_voxels(path: Path, file: io.BufferedReader, header: ImageHeader) -> NDArray[Any]:

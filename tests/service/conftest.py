@@ -14,6 +14,7 @@ from service.workers import misbehave
 
 from gmmlabel.api.app import create_app
 from gmmlabel.api.service import Service
+from gmmlabel.api.serving import server_config
 from gmmlabel.api.settings import Settings
 
 Work = Callable[..., None]
@@ -46,7 +47,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         app = create_app(settings, work)
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        config = server_config(app, settings)
+        config.timeout_graceful_shutdown = 1
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

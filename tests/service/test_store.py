@@ -1,18 +1,25 @@
 """The job store: each job is one owner's at a time, and ends once."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from service.postgresql import shared_server
 
-from gmmlabel.api.database import Database
-from gmmlabel.api.jobs import Job, LabelWanted, State
+from gmmlabel.api.database import Database, DatabaseError
+from gmmlabel.api.jobs import Job, LabelWanted, RefitWanted, State
 from gmmlabel.api.store import KeyReusedError, QueueFullError, Store
 
 WANTED = LabelWanted("a" * 64, ".nrrd", "zaffino2021", "b" * 64, "default", "nrrd")
 PROBLEM = {"title": "a problem"}
+REFIT = RefitWanted("a" * 64, 1, "mine", "none", "", 10.0, "voxels", 0, None, force=False)
+
+Answer = TypeVar("Answer")
 
 
 class Clock:
@@ -27,16 +34,52 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jobs.db'}"
+    server = shared_server()
+    return server.url(server.new())
+
+
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
-    yield Store(database, clock)
+def database(url: str) -> Iterator[Database]:
+    database = Database(url)
+    yield database
     database.close()
+
+
+@pytest.fixture
+def store(database: Database, clock: Clock) -> Store:
+    return Store(database, clock)
 
 
 def add(store: Store, number: int = 0, **options: object) -> Job:
     wanted = replace(WANTED, sha256=f"{number:064x}")
     return store.add(f"{number:032x}", wanted, **{"client": "", "queue_limit": 100, **options})[0]
+
+
+def at_once(
+    url: str, what: Callable[[Store, int], Answer], many: int = 6
+) -> list[Answer | Exception]:
+    """Let hosts, each with connections of its own, do something at the same moment."""
+    ready = threading.Barrier(many)
+
+    def host(number: int) -> Answer | Exception:
+        store = Store(databases[number])
+        store.count(State.QUEUED)
+        ready.wait(30)
+        try:
+            return what(store, number)
+        except Exception as error:  # noqa: BLE001 - the test says which may be
+            return error
+
+    with ExitStack() as closing, ThreadPoolExecutor(many) as pool:
+        databases = [Database(url) for _ in range(many)]
+        for database in databases:
+            closing.callback(database.close)
+        return list(pool.map(host, range(many)))
 
 
 def test_a_job_goes_from_queued_over_running_to_succeeded(store: Store, clock: Clock) -> None:
@@ -210,8 +253,7 @@ def test_lists_are_newest_first_without_results(store: Store, clock: Clock) -> N
     assert store.versions([job.id, "f" * 32]) == {job.id: 2}
 
 
-def test_a_store_that_is_opened_again_has_what_it_was_told(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+def test_a_store_that_is_opened_again_has_what_it_was_told(url: str) -> None:
     database = Database(url)
     job = add(Store(database))
     database.close()
@@ -220,18 +262,152 @@ def test_a_store_that_is_opened_again_has_what_it_was_told(tmp_path: Path) -> No
     again.close()
 
 
-def test_no_job_is_claimed_twice_by_many_at_once(store: Store) -> None:
+def test_no_job_is_claimed_twice_by_many_at_once(url: str, store: Store) -> None:
     for number in range(40):
         add(store, number)
-    claimed: list[str] = []
 
-    def take(owner: str) -> None:
-        while job := store.claim(owner, 30):
-            claimed.append(job.id)
+    def take(host: Store, number: int) -> list[str]:
+        taken = []
+        while job := host.claim(f"owner {number}", 30):
+            taken.append(job.id)
+        return taken
 
-    threads = [threading.Thread(target=take, args=(f"owner {n}",)) for n in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    claimed = [job_id for taken in at_once(url, take) for job_id in taken]
     assert len(claimed) == len(set(claimed)) == 40
+
+
+@pytest.mark.usefixtures("store")
+def test_the_same_work_that_many_accept_at_once_is_one_job(url: str) -> None:
+    def accept(host: Store, number: int) -> list[tuple[str, bool]]:
+        answers = []
+        for work in range(10):
+            wanted = replace(WANTED, sha256=f"{work:064x}")
+            job_id = f"{100 * number + work:032x}"
+            job, made = host.add(
+                job_id, wanted, client="", queue_limit=100, idempotency_key=f"key {work}"
+            )
+            answers.append((job.id, made))
+        return answers
+
+    hosts = at_once(url, accept)
+    for answers in zip(*hosts, strict=True):
+        assert len({job_id for job_id, _ in answers}) == 1
+        assert sum(made for _, made in answers) == 1
+
+
+def test_a_queue_takes_what_it_may_and_no_more_from_many_at_once(url: str, store: Store) -> None:
+    def fill(host: Store, number: int) -> int:
+        accepted = 0
+        for work in range(10):
+            try:
+                add(host, 100 * number + work, queue_limit=7)
+                accepted += 1
+            except QueueFullError:
+                pass
+        return accepted
+
+    assert sum(at_once(url, fill)) == store.count(State.QUEUED) == 7
+
+
+def test_of_many_that_want_a_name_at_once_one_gets_it(url: str, store: Store) -> None:
+    def ask(host: Store, number: int) -> Job:
+        return host.add(f"{number:032x}", REFIT, client=f"{number}", queue_limit=100)[0]
+
+    answers = at_once(url, ask)
+    assert sorted(type(answer).__name__ for answer in answers) == ["Job"] + ["NameTakenError"] * 5
+    assert store.count(State.QUEUED) == 1
+
+
+def test_a_key_names_no_job_that_was_removed_when_it_came(url: str, store: Store) -> None:
+    for work in range(20):
+        job = add(store, work)
+        claimed = store.claim("me", 30)
+        assert claimed is not None
+        store.succeed(claimed, "me", {})
+        wanted = replace(WANTED, sha256=f"{work:064x}")
+
+        def send(
+            host: Store, number: int, job: Job = job, wanted: LabelWanted = wanted
+        ) -> str | None:
+            if number == 0:
+                host.remove(job.id)
+                return None
+            new, key = f"{1000 * number + int(job.id, 16):032x}", f"key {number} {job.id}"
+            return host.add(new, wanted, client="", queue_limit=100, idempotency_key=key)[0].id
+
+        at_once(url, send, 3)
+        for number in (1, 2):
+            again = send(store, number)
+            assert again is not None
+            assert store.look(again) is not None
+            store.cancel(again, "")
+
+
+def test_a_lost_job_is_counted_once_by_many_that_find_it(url: str, store: Store) -> None:
+    for number in range(20):
+        add(store, number)
+        store.claim("killed", -1)
+    at_once(url, lambda host, _: host.expire(2, PROBLEM))
+    assert store.count(State.QUEUED) == 20
+    for _ in range(20):
+        store.claim("killed", -1)
+    at_once(url, lambda host, _: host.expire(2, PROBLEM))
+    assert store.count(State.FAILED) == 20
+
+
+def test_a_job_that_is_cancelled_and_ended_at_once_is_one_of_both(url: str, store: Store) -> None:
+    for number in range(20):
+        added = add(store, number)
+        job = store.claim("me", 30)
+        assert job is not None
+        assert job.id == added.id
+
+        def end(host: Store, number: int, job: Job = job) -> bool:
+            return host.cancel(job.id, "") if number else host.succeed(job, "me", {})
+
+        succeeded, cancelled = at_once(url, end, 2)
+        assert succeeded is not cancelled
+        found = store.look(job.id)
+        assert found is not None
+        assert found.state is (State.SUCCEEDED if succeeded else State.CANCELLED)
+
+
+def test_a_claim_of_which_the_owner_was_not_told_is_given_back(store: Store) -> None:
+    known, lost = add(store, 1), add(store, 2)
+    claimed = store.claim("me", 30)
+    assert store.claim("me", 30)
+    assert claimed is not None
+    assert store.renew("me", [claimed], 30) == {(known.id, 1)}
+    again = store.claim("me", 30)
+    assert again is not None
+    assert (again.id, again.attempt) == (lost.id, 2)
+    assert store.renew("me", [], 30) == set()
+    assert store.count(State.QUEUED) == 2
+
+
+def test_tables_are_made_once_by_many_that_start_at_the_same_time(url: str) -> None:
+    ready = threading.Barrier(6)
+
+    def start(_: int) -> int:
+        ready.wait(30)
+        database = Database(url)
+        try:
+            return Store(database).count(State.QUEUED)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(start, range(6))) == [0] * 6
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE schema_version SET version = 99", "DROP TABLE schema_version"]
+)
+def test_tables_of_another_version_are_refused(url: str, change: str) -> None:
+    database = Database(url)
+    with database.writing() as connection:
+        connection.exec_driver_sql(change)
+    database.close()
+    with pytest.raises(DatabaseError, match=r"version (99|0)") as caught:
+        Database(url)
+    assert len(str(caught.value).splitlines()) == 1
