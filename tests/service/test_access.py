@@ -101,7 +101,7 @@ def test_without_a_token_everything_below_v1_is_refused(guarded: Server) -> None
                 assert answer.headers["www-authenticate"] == "Bearer"
                 assert route["security"] == [{"token": []}]
             else:
-                assert answer.status_code == 200, (method, path)
+                assert answer.status_code != 401, (method, path)
     for path in ("/v1", "/v1/", "/v1/nothing", "/v1/jobs/", "/%76%31/jobs", "/v1/../v1/jobs"):
         assert guarded.client.get(path).status_code == 401, path
     for path in ("//v1/jobs", "/V1/jobs"):
