@@ -81,6 +81,7 @@ def create_app(settings: Settings, target: Callable[[Order, Connection], None] =
             runner.start()
         except Exception:  # the framework would log its text, but not where it was
             _log.exception("the service cannot start")
+            workers.close()
             raise
         yield
         await run_sync(runner.stop)

@@ -32,6 +32,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        # How much asyncio reads at once: parsing chunks of one byte each must not hold the loop.
+        transport.max_size = 1 << 14  # type: ignore[attr-defined]
         if len(self.connections) > self.most:
             self._end(_BUSY)
         else:

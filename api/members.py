@@ -87,7 +87,7 @@ class Members:
             self._ask(self._client)
         except Exception as error:
             self.leave()
-            raise ClusterError(f"{self._address}: the scheduler was lost ({error!r})") from error
+            raise self._lost(repr(error)) from error
         return self._found
 
     def send(self, work: bytes, worker: str) -> "Future[Any]":
@@ -98,11 +98,14 @@ class Members:
         ClusterError
             If the scheduler is lost.
         """
+        client = self._client
+        if client is None:  # since `look` told of the worker
+            raise self._lost("no connection")
         try:
-            executor = self._client.get_executor(pure=False, workers=[worker])
+            executor = client.get_executor(pure=False, workers=[worker])
             sent: Future[Any] = executor.submit(self._run, work)
         except Exception as error:
-            raise ClusterError(f"{self._address}: the scheduler was lost ({error!r})") from error
+            raise self._lost(repr(error)) from error
         return sent
 
     def leave(self) -> None:
@@ -117,6 +120,9 @@ class Members:
         self.leave()
         for mark in self._marks.values():
             mark.unlink(missing_ok=True)
+
+    def _lost(self, why: str) -> ClusterError:
+        return ClusterError(f"{self._address}: the scheduler was lost ({why})")
 
     def _connect(self) -> Any:
         client = connect(self._address)

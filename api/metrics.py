@@ -8,12 +8,13 @@ from math import inf
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
 
-from .jobs import Job, State
+from .jobs import Job, Kind, State
 from .problems import problem
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300)
 _STAGES = {"read", "lungs", "label", "smooth", "opacity", "measure", "write", "total"}
+_FAULTS = ("internal", "worker-died", "job-timeout", "disk-full")
 _OTHER = "other"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -79,6 +80,13 @@ class Metrics:
             ["route"],
             registry=self.registry,
         )
+
+        # Prometheus sees a series grow only if it was there before.
+        for kind in Kind:
+            for state in (State.SUCCEEDED, State.FAILED):
+                self._ended.labels(kind, state)
+        for word in _FAULTS:
+            self._failures.labels(word)
 
     def began(self, job: Job) -> None:
         """Note that an attempt at a job was begun."""

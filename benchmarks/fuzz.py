@@ -20,7 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 # In the place of this folder, whose modules would hide folders of the tests.
-sys.path[0] = str(Path(__file__).parents[1] / "tests")
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from formats.damaged_files import whole_files
 from formats.fuzzing import (

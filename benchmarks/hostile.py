@@ -19,7 +19,8 @@ from pathlib import Path
 import httpx
 
 # In the place of this folder, whose modules would hide folders of the tests.
-sys.path[0] = str(Path(__file__).parents[1] / "tests")
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from service.attacking import Attack, Outcome
 from service.hostile import LIMITS, attacks
@@ -30,10 +31,16 @@ _EVERY = 0.005
 _TITLE = """# Hostile input
 
 What was sent to `gmmlabel serve`, what came back, and what its memory and disk did: the output of
-`python benchmarks/hostile.py`. The server had {limits}. A worker has
-{idle}. *Server* is by how much the memory of the server process (resident, at its peak) rose over
-what it was when the attack began; *worker* the peak of the worker, 0 if no worker saw it; *disk* the
-most that the data folder held beyond its store. After each attack it held nothing more. {after}
+`python benchmarks/hostile.py`. `closed` is a connection that the server closed without an answer.
+*Server* is by how much the peak of the memory of the server process (resident) rose above what it
+was before; *worker* is the peak of the worker process, or 0 if none was needed, where one that
+labels a small good volume has {idle}; *disk* is the most that uploads and scratch files took. After
+each attack nothing of it was left, unless the table says so.
+
+The limits were low, so that they are soon reached: {limits}.
+The [settings](operations.md#settings) say what they are otherwise.
+
+{after}
 
 | sent | bytes | answer | s | server | worker | disk |
 | --- | ---: | --- | ---: | ---: | ---: | ---: |"""
@@ -149,8 +156,9 @@ def _attack(process: Process, chunks: int) -> tuple[str, list[str]]:
         "a good volume the same labels, byte by byte."
     )
     limits = ", ".join(f"`{option} {value}`" for option, value in LIMITS.items())
-    good_one = f"{_mib(idle.worker)} when it labels a good volume of 72 x 72 x 48 voxels"
-    return "\n".join([_TITLE.format(limits=limits, idle=good_one, after=after), *rows]), faults
+    return "\n".join(
+        [_TITLE.format(limits=limits, idle=_mib(idle.worker), after=after), *rows]
+    ), faults
 
 
 def _one(attack: Attack, process: Process, port: int) -> tuple[str, Outcome]:
@@ -187,7 +195,7 @@ def _label(process: Process, good: bytes) -> bytes:
 
 
 def _mib(size: int) -> str:
-    return f"{size / 2**20:.0f} MiB" if size > 0 else "0"
+    return f"{size / 2**20:.1f} MiB" if size > 0 else "0"
 
 
 if __name__ == "__main__":

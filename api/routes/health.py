@@ -1,8 +1,6 @@
 """``/healthz``, ``/readyz`` and ``/metrics``: for whatever watches the service."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel
 
@@ -10,6 +8,8 @@ from ..problems import refusal
 from ..service import ServiceOf
 
 router = APIRouter(tags=["health"])
+
+_OPEN_METRICS = "application/openmetrics-text"
 
 
 class Health(BaseModel):
@@ -38,7 +38,9 @@ def ready(service: ServiceOf) -> Health:
     response_class=Response,
     responses={200: {"description": "Figures", "content": {"text/plain": {}}}},
 )
-def figures(service: ServiceOf, accept: Annotated[str, Header()] = "") -> Response:
+def figures(request: Request, service: ServiceOf) -> Response:
     """Give the figures of the service, in a form of Prometheus."""
-    encode, content_type = choose_encoder(accept)
+    # Not what was sent: a version that is no number would be an error of the library.
+    asked = _OPEN_METRICS if _OPEN_METRICS in request.headers.get("accept", "") else ""
+    encode, content_type = choose_encoder(asked)
     return Response(encode(service.metrics.registry), media_type=content_type)

@@ -1,5 +1,7 @@
 """``/v1/models``: what volumes can be labelled with, and making more of it."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -21,12 +23,17 @@ def index() -> ModelList:
     return ModelList(models=[_view(model) for model in models_at_hand()[0]])
 
 
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": RefitRequest.model_json_schema()}},
-    }
-}
+def _schema() -> dict[str, Any]:
+    """Describe the body by itself: its own definitions lie where no reference finds them."""
+    schema = RefitRequest.model_json_schema()
+    defined = schema.pop("$defs", {})
+    for field in schema["properties"].values():
+        if "$ref" in field:
+            field.update(defined[field.pop("$ref").rpartition("/")[2]])
+    return schema
+
+
+_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _schema()}}}}
 
 
 @router.post("", status_code=202, response_model=JobView, openapi_extra=_BODY)

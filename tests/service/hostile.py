@@ -277,7 +277,7 @@ def _bodies(many: int) -> Iterator[Attack]:
         (
             f"{many:,} chunks of a byte",
             _bytes(chunked, start + b"1\r\nx\r\n" * many + b"0\r\n\r\n"),
-            _UNREADABLE,
+            (*_UNREADABLE, "408 upload-stalled"),
         ),
         ("chunk of size -1", _bytes(chunked, b"-1\r\n"), (*_BAD, "closed")),
         (
@@ -317,7 +317,7 @@ def _forms(many: int) -> Iterator[Attack]:
         (
             f"{many:,} chunks of a byte",
             _bytes(chunked, letters + b"0\r\n\r\n"),
-            (*_BAD, "415 unknown-format"),
+            (*_BAD, "408 upload-stalled"),
         ),
         (
             "another field without end",

@@ -28,12 +28,10 @@ _NOBODY = "nobody"
 
 def _programs() -> Path | None:
     """Where the programs of the newest server are; Debian puts them beside the search path."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).resolve().parent
-    folders = Path("/usr/lib/postgresql").glob("*/bin")
-    servers = [folder for folder in folders if (folder / "initdb").exists()]
-    return max(servers, key=lambda folder: int(folder.parent.name), default=None)
+    folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    newest = max(folders, key=lambda folder: int(folder.parent.name), default=None)
+    found = shutil.which("postgres")
+    return newest or (Path(found).resolve().parent if found else None)
 
 
 def _user() -> dict[str, object]:

@@ -96,7 +96,8 @@ def test_an_attack_is_answered_as_it_should(attacked: Attacked, number: int) -> 
     assert outcome.answer in ATTACKS[number].answers, outcome.text[:500]
     if outcome.status >= 400:
         assert set(outcome.text[:1]) <= {"{"}  # a problem, unless there is no body
-        assert str(attacked.process.folder) not in outcome.text
+        for word in (str(attacked.process.folder), ".dcm", "climbed", "passwd"):
+            assert word not in outcome.text  # names of files may be of patients
 
 
 def test_nothing_but_the_data_folder_was_read_or_written(attacked: Attacked) -> None:

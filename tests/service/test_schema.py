@@ -19,15 +19,19 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import APIOperation as Operation
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from service.workers import misbehave
+from service.tolerant import tolerate
 
 from gmmlabel.api.app import create_app
+from gmmlabel.api.multipart import FIELD
 from gmmlabel.api.serving import server_config
 from gmmlabel.api.settings import Settings
 from gmmlabel.api.tokens import tokens_of
 
 _EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "12"))
-_SCHEMA = schemathesis.openapi.from_dict(create_app(Settings(), misbehave).openapi())
+DESCRIPTION = create_app(Settings(), tolerate).openapi()
+_SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
+_SCHEMA.config.generation.allow_extra_parameters = False  # what is not known is passed over
+_SCHEMA.config.generation.with_security_parameters = False  # each request has the token
 OPERATIONS = {one.ok().label: one.ok() for one in _SCHEMA.get_all_operations()}
 
 
@@ -48,7 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
     with tokens_of(settings) as tokens:
         token = tokens.create("schema")
     listener = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(server_config(create_app(settings, misbehave), settings))
+    running = uvicorn.Server(server_config(create_app(settings, tolerate), settings))
     thread = threading.Thread(target=running.run, args=([listener],))
     thread.start()
     while not running.started:
@@ -79,3 +83,30 @@ def test_answers_are_as_described(
         ask()
     except Unsatisfiable:
         assert mode is GenerationMode.NEGATIVE  # what takes nothing can be sent nothing wrong
+
+
+def test_a_volume_is_described_as_bytes_or_as_a_field_of_a_form() -> None:
+    for path in ("/v1/label", "/v1/jobs"):
+        content = DESCRIPTION["paths"][path]["post"]["requestBody"]["content"]
+        assert set(content) == {"application/octet-stream", "multipart/form-data"}
+        assert content["multipart/form-data"]["schema"]["required"] == [FIELD]
+
+
+def test_every_reference_of_the_description_leads_somewhere() -> None:
+    found = list(_references(DESCRIPTION))
+    assert found
+    for reference in found:
+        here = DESCRIPTION
+        for name in reference.removeprefix("#/").split("/"):
+            here = here[name]
+
+
+def _references(part: object) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for inner in part.values():
+            yield from _references(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _references(inner)
