@@ -20,6 +20,7 @@ from .guarding import Guard, SafeHeaders
 from .measuring import Measure
 from .metrics import Metrics
 from .order import Order
+from .outages import Outages
 from .problems import PROBLEM_RESPONSES, install
 from .processes import LocalProcesses
 from .routes import docs, health, jobs, label, models
@@ -106,6 +107,7 @@ def create_app(settings: Settings, target: Callable[[Order, Connection], None] =
     # A request passes the last first.
     app.add_middleware(Access, settings=settings)
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Outages)
     app.add_middleware(Audit)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Measure, metrics=metrics)

@@ -1,7 +1,5 @@
 """Removing what nobody needs: of attempts, of jobs that ended, of servers that were killed."""
 
-import time
-
 from .artefacts import Artefacts
 from .jobs import Job, State
 from .store import Store
@@ -37,7 +35,7 @@ class Cleaner:
 
     def sweep(self) -> None:
         """Remove what is old, and what was left behind."""
-        for job_id in self._store.ended_before(time.time() - self._retention):
+        for job_id in self._store.ended_for(self._retention):
             self._store.remove(job_id)
             self._artefacts.drop(job_id)
         for job_id in self._artefacts.with_uploads():  # some were left by a killed server

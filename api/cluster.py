@@ -5,13 +5,10 @@ left to the job store: it counts how often a job has crashed. See `relay` for wh
 """
 
 import logging
-import multiprocessing
 import pickle
-import secrets
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -20,7 +17,7 @@ from gmmlabel.cohort.joining import Found
 from gmmlabel.errors import ClusterError
 from gmmlabel.model_files import user_folder
 
-from .leash import Leash
+from .attempts import RemoteAttempt
 from .members import Members
 from .order import Order
 from .relaying import TOPIC, Errand, relay
@@ -30,49 +27,6 @@ _log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 1.0
 _CLOSE_SECONDS = 2.0
-
-
-class RemoteAttempt:
-    """An order that a Dask worker has."""
-
-    def __init__(self, order: Order, worker: str) -> None:
-        self.name = secrets.token_hex(8)
-        self.worker = worker
-        self.lost = False
-        self.sent: Future[Any] | None = None
-        self._leash = Leash(order.scratch)
-        self.pipe, self._theirs = multiprocessing.Pipe(duplex=False)
-        self._changing = threading.Lock()
-
-    @property
-    def left(self) -> bool:
-        """Whether the supervisor has given up waiting for its end."""
-        return self.pipe.closed
-
-    def renew(self) -> None:
-        """Let the process go on."""
-        self._leash.renew()
-
-    def end(self) -> None:
-        """Let the process end."""
-        self._leash.drop()
-
-    def close(self) -> None:
-        """Close the pipe."""
-        self.pipe.close()
-
-    def say(self, message: bytes) -> None:
-        """Pass on a message of the process."""
-        with self._changing, suppress(OSError):  # nobody may listen any more
-            self._theirs.send_bytes(message)
-
-    def over(self, *, lost: bool = False) -> None:
-        """Note that the process has ended, or that nothing more will be heard of it."""
-        self._leash.drop()
-        with self._changing:
-            if not self._theirs.closed:
-                self.lost = lost
-                self._theirs.close()
 
 
 class ClusterWorkers:

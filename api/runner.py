@@ -3,7 +3,6 @@
 One thread watches all attempts, wherever their processes are.
 """
 
-import json
 import logging
 import multiprocessing
 import secrets
@@ -11,12 +10,9 @@ import threading
 import time
 from contextlib import suppress
 from multiprocessing.connection import wait
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from gmmlabel.case_files import RESULT
 from gmmlabel.model_files import user_folder
 
 from .artefacts import Artefacts
@@ -25,8 +21,9 @@ from .following import End, Followed
 from .jobs import STAGES, Job
 from .metrics import Metrics
 from .order import Order
-from .problems import Problem, problem
+from .problems import problem
 from .settings import Settings
+from .settling import Settler
 from .store import Store
 from .workers import Workers
 
@@ -37,8 +34,6 @@ _SWEEP = 60.0
 _AFTER_ERROR = 1.0
 _STUCK = 10.0  # a step takes a tick, or longer if the store is busy
 _PATIENCE_AT_STOP = 3.0
-_LONGEST_RESULT = 4 << 20
-_DIED = problem("worker-died", "the process that worked on it died, at every attempt; crop the CT")
 _LOST = problem("worker-died", "the service ended while it was at work, at every attempt")
 
 
@@ -71,6 +66,9 @@ class Runner:
         self._store, self._artefacts, self._settings = store, artefacts, settings
         self._workers, self._metrics = workers, metrics
         self._cleaner = Cleaner(store, artefacts, settings.retention)
+        self._settler = Settler(
+            store, artefacts, self._cleaner, metrics, self.owner, settings.attempts
+        )
         self._memory = settings.worker_bytes
         self._running: list[Followed] = []
         self._heard, self._bell = multiprocessing.Pipe(duplex=False)
@@ -120,6 +118,8 @@ class Runner:
                 self._last_step = time.monotonic()
             except Exception:  # noqa: BLE001 - the disk may be full now, and free again later
                 _log.exception("the supervisor goes on after an error")
+                # If it was the store, other servers could not renew their leases either.
+                self._next_expiry = time.monotonic() + self._settings.lease
                 self._stopping.wait(_AFTER_ERROR)
         self._end_all()
         self._workers.close()
@@ -131,7 +131,9 @@ class Runner:
         self._hear(_TICK)
         now, timeout = time.monotonic(), self._settings.job_timeout
         for one in [one for one in self._running if one.tend(now, timeout)]:
-            self._settle(one)
+            self._settler.settle(one)
+            one.attempt.close()
+            self._running.remove(one)
 
     def _hear(self, seconds: float) -> None:
         """Wait until something happens, and take in what attempts say."""
@@ -179,38 +181,6 @@ class Runner:
         free = self._artefacts.free_bytes() - self._settings.disk_floor
         return max(free, 0) // max(1, self._workers.slots)
 
-    def _settle(self, one: Followed) -> None:
-        """End a job as its attempt ended. If the store fails meanwhile, it is tried again."""
-        match one.end:
-            case End.DONE:
-                result = _read_result(self._artefacts.case(one.job.id, one.job.attempt) / RESULT)
-                if result is None:
-                    self._crashed(one.job)
-                else:
-                    self._ended(self._store.succeed(one.job, self.owner, result), one.job)
-            case End.DIED:
-                self._crashed(one.job)
-            case End.LOST:
-                self._store.give_back(one.job, self.owner)
-            case Problem() as told:
-                failed = self._store.fail(one.job, self.owner, told.model_dump())
-                self._ended(failed, one.job)
-        self._cleaner.clean(one.job)
-        one.attempt.close()
-        self._running.remove(one)
-
-    def _crashed(self, job: Job) -> None:
-        _log.warning("the worker of job %s died", job.id)
-        self._metrics.crashed()
-        changed = self._store.crashed(job, self.owner, self._settings.attempts, _DIED.model_dump())
-        self._ended(changed, job)
-
-    def _ended(self, changed: bool, job: Job) -> None:
-        """Count a job if it was ended here, and not elsewhere."""
-        now = self._store.look(job.id) if changed else None
-        if now is not None and now.state.ended and now.attempt == job.attempt:
-            self._metrics.ended(now)
-
     def _end_all(self) -> None:
         """End all attempts, and give their jobs back."""
         for one in self._running:
@@ -233,7 +203,7 @@ class Runner:
         if now >= self._next_renewal:
             self._next_renewal = now + lease / 5
             jobs = [one.job for one in self._running]
-            mine = self._store.renew(self.owner, jobs, lease) if jobs else set()
+            mine = self._store.renew(self.owner, jobs, lease)
             for one in self._running:
                 if (one.job.id, one.job.attempt) in mine:
                     one.attempt.renew()
@@ -245,14 +215,3 @@ class Runner:
         if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP
             self._cleaner.sweep()
-
-
-def _read_result(path: Path) -> dict[str, Any] | None:
-    """Read what a worker says is the result; None if it is none."""
-    try:
-        if path.stat().st_size > _LONGEST_RESULT:
-            return None
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return document if isinstance(document, dict) else None

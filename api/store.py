@@ -164,9 +164,9 @@ class Store(Leases):
             connection.execute(delete(IdempotencyRow).where(IdempotencyRow.job == job_id))
             return True
 
-    def ended_before(self, moment: float) -> list[str]:
-        """List the ids of jobs that ended before a moment."""
-        query = select(JobRow.id).where(JobRow.ended < moment)
+    def ended_for(self, seconds: float) -> list[str]:
+        """List the ids of jobs that ended longer ago than a time."""
+        query = select(JobRow.id).where(JobRow.ended < self._now() - seconds)
         with self._database.reading() as connection:
             return [row.id for row in connection.execute(query)]
 

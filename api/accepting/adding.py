@@ -6,6 +6,7 @@ from typing import Annotated
 from anyio.to_thread import run_sync
 from fastapi import Depends, Header
 
+from ..database import OUTAGES
 from ..jobs import Job, State, Wanted
 from ..problems import ProblemError, refusal
 from ..service import Client, Service
@@ -76,9 +77,9 @@ def add_job(service: Service, sender: Sender, upload_id: str, wanted: Wanted) ->
     """
     # Its files first: a job that is accepted has all that it needs.
     service.artefacts.keep(upload_id, wanted.upload)
-    made = False
+    kept = False
     try:
-        job, made = service.store.add(
+        job, kept = service.store.add(
             upload_id,
             wanted,
             client=sender.client,
@@ -91,8 +92,11 @@ def add_job(service: Service, sender: Sender, upload_id: str, wanted: Wanted) ->
         raise refusal("key-reused", "use a new Idempotency-Key for each request") from error
     except NameTakenError as error:
         raise name_taken(str(wanted.makes)) from error
+    except OUTAGES:
+        kept = True  # it may have been accepted; if not, a sweep removes its files
+        raise
     finally:
-        if not made:
+        if not kept:
             service.artefacts.drop(upload_id)
     return job
 

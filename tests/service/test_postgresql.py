@@ -349,9 +349,8 @@ def test_every_job_ends_once_while_servers_are_killed(tmp_path: Path) -> None:
         assert some.all_succeed(job_ids), some.count()
         assert settled(lambda: ready(urls[-1]), 60), some.logs()
         see_that_all_ended_once(some, job_ids, urls[-1])
-        assert (
-            some.attempts(job_ids).total() <= 40 + 3 * 2
-        )  # a server that is killed has two jobs at most
+        # A server that is killed has two jobs at most.
+        assert some.attempts(job_ids).total() <= 40 + 3 * 2
         assert {path.name for path in (some.folder / "data" / "jobs").iterdir()} == job_ids
 
 
@@ -375,7 +374,7 @@ def test_a_restart_of_the_database_loses_no_job_and_repeats_none(tmp_path: Path)
                     refused.append(answer)
                 stop.wait(0.1)
 
-        senders = [threading.Thread(target=send, args=(number,)) for number in range(4)]
+        senders = [threading.Thread(target=send, args=(n,), daemon=True) for n in range(4)]
         for sender in senders:
             sender.start()
         for _ in range(2):

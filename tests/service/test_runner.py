@@ -21,9 +21,11 @@ from gmmlabel.api.cleaning import Cleaner
 from gmmlabel.api.database import Database
 from gmmlabel.api.jobs import Job, LabelWanted, State
 from gmmlabel.api.metrics import Metrics
+from gmmlabel.api.order import Order, order_document, read_order
 from gmmlabel.api.processes import LocalProcesses
 from gmmlabel.api.runner import Runner
 from gmmlabel.api.settings import Settings
+from gmmlabel.api.settling import _read_result
 from gmmlabel.api.store import Store
 
 TESTS = Path(__file__).parents[1]
@@ -145,6 +147,12 @@ def test_a_worker_that_says_what_it_should_not_has_died(desk: Desk) -> None:
             assert found.problem["type"] == "urn:gmmlabel:problem:worker-died"
 
 
+@pytest.mark.parametrize("content", ['{"a": NaN}', '{"a": 1e999}', "[" * 100_000, "{", "[]"])
+def test_a_result_that_is_no_document_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "result.json").write_text(content)
+    assert _read_result(tmp_path / "result.json") is None
+
+
 def test_a_problem_that_a_worker_tells_is_that_of_its_job(desk: Desk) -> None:
     job = desk.add("refuse")
     with desk.running():
@@ -188,6 +196,34 @@ def test_a_runner_that_stops_gives_back_what_it_has_and_another_goes_on(desk: De
         assert desk.look(job).state is State.QUEUED
     with desk.running(attempts=1):
         assert desk.ended(job).state is State.SUCCEEDED
+
+
+def test_workers_let_the_server_go_first(desk: Desk) -> None:
+    script = (
+        "import os, sys; from gmmlabel.api.work import work; "
+        "from gmmlabel.api.order import read_order; "
+        "before = os.nice(0); told = []; "
+        "pipe = type('Pipe', (), {'send_bytes': lambda _, said: told.append(said)})(); "
+        "work(read_order(sys.stdin.buffer.read()), pipe); print(before, os.nice(0), told[-1])"
+    )
+    job = desk.add("good")
+    order = Order(
+        job.id,
+        job.wanted,
+        desk.artefacts.upload(job.id, "upload.nrrd"),
+        desk.artefacts.case(job.id, 1),
+        desk.artefacts.scratch(job.id, 1),
+        desk.root,
+        4 << 30,
+        1,
+    )
+    assert read_order(order_document(order)) == order
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=order_document(order), capture_output=True, check=True
+    )
+    before, now, told = done.stdout.decode().split(maxsplit=2)
+    assert int(now) == max(10, int(before))
+    assert "no-such-model" in told  # it was at work
 
 
 def test_servers_that_share_a_store_do_no_job_twice(desk: Desk) -> None:

@@ -249,7 +249,9 @@ def test_lists_are_newest_first_without_results(store: Store, clock: Clock) -> N
     assert [found.result for found in store.find("", state=State.SUCCEEDED)] == [None]
     assert len(store.find("", limit=2)) == 2
     assert store.count(State.QUEUED) == 2
-    assert store.ended_before(clock.now + 1) == [job.id]
+    assert store.ended_for(1) == []
+    clock.now += 2
+    assert store.ended_for(1) == [job.id]
     assert store.versions([job.id, "f" * 32]) == {job.id: 2}
 
 
