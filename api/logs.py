@@ -6,6 +6,7 @@ facts of an event, such as the job that it is about, are given as ``extra={"fact
 
 import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,16 +19,20 @@ REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Id of the request that is worked on."""
 
 _OURS = "gmmlabel"
+_VARIABLE = "GMMLABEL_LOG"
 
 
-def configure(form: str) -> None:
+def configure(form: str | None = None) -> None:
     """Let everything be logged to stderr, by all loggers of this process.
 
     Parameters
     ----------
     form
-        ``json``, ``text``, or ``auto``: text if stderr is a terminal.
+        ``json``, ``text``, or ``auto``: text if stderr is a terminal. The processes that this one
+        starts log as it does, and give none.
     """
+    form = form or os.environ.get(_VARIABLE, "auto")
+    os.environ[_VARIABLE] = form
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler()
     handler.setFormatter(TextLines() if text else JsonLines())

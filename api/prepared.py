@@ -5,11 +5,13 @@ its memory, instead of loading them for more than a second. With one thread a st
 with more must not be forked.
 """
 
+import logging
 import os
-import sys
 
 from gmmlabel.phantom import make_phantom
 from gmmlabel.pipeline import label_volume
+
+from .logs import configure
 
 
 def _prepare() -> None:
@@ -17,8 +19,9 @@ def _prepare() -> None:
     os.environ["GMMLABEL_THREADS"] = "1"
     try:
         label_volume(make_phantom((72, 72, 48), (5.0, 5.0, 7.0)).volume)
-    except Exception as error:  # noqa: BLE001 - then each worker loads them, or says what is wrong
-        sys.stderr.write(f"the kernels could not be loaded ahead: {error!r}\n")
+    except Exception:
+        configure()
+        logging.getLogger(__name__).exception("the kernels could not be loaded ahead")
     finally:
         if before is None:
             del os.environ["GMMLABEL_THREADS"]

@@ -194,7 +194,7 @@ class Runner:
                 self._store.give_back(one.job, self.owner)
                 self._cleaner.clean(one.job)
             except Exception:  # noqa: BLE001 - its lease runs out, and it is taken up then
-                _log.exception("job %s was not given back", one.job.id)
+                _log.exception("a job was not given back", extra={"facts": {"job": one.job.id}})
             one.attempt.close()
 
     def _look_after(self) -> None:

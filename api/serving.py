@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from errno import EADDRNOTAVAIL
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -77,6 +78,11 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
         self._settings = settings
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal; the second ends at once, and the jobs come back when leases run out."""
+        self.force_exit = self.force_exit or self.should_exit
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

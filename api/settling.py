@@ -67,7 +67,7 @@ class Settler:
         self._cleaner.clean(job)
 
     def _crashed(self, job: Job) -> None:
-        _log.warning("the worker of job %s died", job.id)
+        _log.warning("the worker of a job died", extra={"facts": {"job": job.id}})
         self._metrics.crashed()
         died = _DIED.model_dump()
         self._count(self._store.crashed(job, self._owner, self._attempts, died), job)

@@ -5,11 +5,10 @@ The server unpickles nothing that comes out of it.
 """
 
 import json
+import logging
 import os
 import re
-import sys
 import tempfile
-import traceback
 from contextlib import suppress
 from errno import EDQUOT, ENOSPC
 from multiprocessing.connection import Connection
@@ -30,8 +29,11 @@ from gmmlabel.model_files import USER_FOLDER_VARIABLE
 
 from .jobs import STAGES, Kind, LabelWanted, RefitWanted
 from .labelling import label_upload
+from .logs import configure
 from .order import Order, RefusedError
 from .problems import Problem, problem
+
+_log = logging.getLogger(__name__)
 
 MAX_MESSAGE = 4000
 """Longest message, in bytes: a pipe takes it whole or not at all (PIPE_BUF, pipe(7))."""
@@ -67,6 +69,7 @@ def work(order: Order, pipe: Connection) -> None:
         one of these the process has crashed.
     """
     begin_worker(order.threads)
+    configure()
     _step_back()
     _limit(order.memory)
     os.environ[USER_FOLDER_VARIABLE] = str(order.models)
@@ -81,9 +84,7 @@ def work(order: Order, pipe: Connection) -> None:
     except GmmlabelError as error:
         _tell(pipe, {"problem": _problem_of(error, order).model_dump()})
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-        # Its text may be of the upload, and of a patient: the log has where it was only.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        sys.stderr.write(f"unexpected {type(error).__name__}\n{where}")
+        _log.exception("unexpected error at work", extra={"facts": {"job": order.job_id}})
         told = problem("internal", f"unexpected {type(error).__name__} at work")
         _tell(pipe, {"problem": told.model_dump()})
     else:

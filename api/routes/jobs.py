@@ -96,8 +96,9 @@ def delete(job: JobOf, service: ServiceOf) -> JobView | Response:
         if job.state is State.QUEUED:  # the files of a running one go when its process has ended
             service.artefacts.drop(job.id)
         service.runner.look()
-        found = service.store.get(job.id, job.client)
-        return view_job(found or job)
+        found = service.store.get(job.id, job.client) or job
+        service.metrics.ended(found)
+        return view_job(found)
     service.store.remove(job.id)
     service.artefacts.drop(job.id)
     return Response(status_code=204)

@@ -80,7 +80,7 @@ class Cluster:
         try:
             options = ["--port", "0", "--dashboard-address", "127.0.0.1:0"]
             self.scheduler = self._start("scheduler", *options)
-            self._wait(self.file.exists)
+            self._wait(lambda: self.file.exists() and self.file.read_text() != "")
             self.address = json.loads(self.file.read_text())["address"]
             for _ in range(workers):
                 self._add({}, ())

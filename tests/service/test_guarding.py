@@ -155,7 +155,7 @@ def test_a_long_answer_and_a_slow_body_are_not_cut_off_by_the_limit_on_heads(
     connection = sockets(server)
     content = upload("good", "dripped")
     connection.sendall(
-        f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+        b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(content)
     )
     for byte in content:
         connection.sendall(bytes([byte]))
@@ -168,7 +168,9 @@ def test_a_body_without_end_that_nobody_reads_is_not_taken_for_ever(
 ) -> None:
     server = serve(header_pause=0.5)
     connection = sockets(server)
-    connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+    connection.sendall(
+        b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     assert connection.recv(1 << 16).startswith(b"HTTP/1.1 404")
 
     def refused() -> bool:
@@ -187,7 +189,9 @@ NO_REQUESTS = {
     "HTTP/0.9": b"GET /\r\n\r\n",
     "long head": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 1_000_000 + b"\r\n\r\n",
     "negative": b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-    "two lengths": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "two lengths": (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"
+    ),
 }
 
 

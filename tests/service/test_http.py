@@ -227,7 +227,9 @@ def test_a_disk_that_is_nearly_full_takes_no_upload(serve: Serve) -> None:
 
 def sent(server: Server, head: str, body: bytes) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", server.port))
-    connection.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode() + body)
+    connection.sendall(
+        f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode() + body
+    )
     return connection
 
 

@@ -43,7 +43,7 @@ class Site(Cluster):
         port = str(urlsplit(self.address).port)
         self.file.unlink()
         self.scheduler = self._start("scheduler", "--port", port, "--dashboard-address", ":0")
-        self._wait(self.file.exists)
+        self._wait(lambda: self.file.exists() and self.file.read_text() != "")
 
 
 class ClusterDesk(Desk):
