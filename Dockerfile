@@ -24,7 +24,7 @@ RUN PATH="/opt/gmmlabel/bin:$PATH" \
     && gmmlabel phantom --out /tmp/ct.nrrd \
     && gmmlabel label /tmp/ct.nrrd --out /tmp/default \
     && gmmlabel label /tmp/ct.nrrd --out /tmp/published --method published \
-    && python -I -c "import gmmlabel.api.prepared, matplotlib.font_manager"
+    && python -I -c "import gmmlabel.api.working.prepared, matplotlib.font_manager"
 COPY --chmod=0755 deploy/entrypoint /opt/gmmlabel/bin/entrypoint
 
 FROM python:${PYTHON}

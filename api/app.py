@@ -11,28 +11,28 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI, Security
 from starlette.staticfiles import StaticFiles
 
-from .access import BEARER, Access
-from .artefacts import Artefacts
-from .auditing import Audit
-from .cluster import ClusterWorkers
-from .database import Database
-from .guarding import Guard, SafeHeaders
-from .measuring import Measure
+from .cluster.workers import ClusterWorkers
 from .metrics import Metrics
-from .order import Order
-from .outages import Outages
+from .middleware.access import BEARER, Access
+from .middleware.auditing import Audit
+from .middleware.guarding import Guard, SafeHeaders
+from .middleware.measuring import Measure
+from .middleware.outages import Outages
 from .problems import PROBLEM_RESPONSES, install
-from .processes import LocalProcesses
 from .routes import docs, health, jobs, label, models
-from .runner import Runner
 from .service import Service
 from .settings import Settings
 from .standing import Standing
-from .store import Store
-from .tokens import Tokens
+from .storage.artefacts import Artefacts
+from .storage.database import Database
+from .storage.store import Store
+from .storage.tokens import Tokens
 from .watching import Watcher
-from .work import work
-from .workers import Workers
+from .working.order import Order
+from .working.processes import LocalProcesses
+from .working.runner import Runner
+from .working.work import work
+from .working.workers import Workers
 
 _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"

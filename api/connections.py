@@ -11,7 +11,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .guarding import SAFE_HEADERS
+from .middleware.guarding import SAFE_HEADERS
 from .problems import MEDIA_TYPE, Problem, problem
 from .settings import Settings
 

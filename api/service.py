@@ -6,16 +6,16 @@ from typing import Annotated
 from anyio.to_thread import run_sync
 from fastapi import Depends, Path, Request
 
-from .artefacts import JOB_ID, Artefacts
 from .jobs import Job
 from .metrics import Metrics
 from .problems import ProblemError, refusal
-from .runner import Runner
 from .settings import Settings
 from .standing import Standing
-from .store import Store
-from .tokens import Token, Tokens
+from .storage.artefacts import JOB_ID, Artefacts
+from .storage.store import Store
+from .storage.tokens import Token, Tokens
 from .watching import Watcher
+from .working.runner import Runner
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .app import create_app
 from .connections import connection_class
 from .logs import configure
 from .settings import Settings, SettingsError, read_settings
-from .tokens import tokens_of
+from .storage.tokens import tokens_of
 
 _STOP_AFTER = 5
 _log = logging.getLogger(__name__)

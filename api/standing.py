@@ -6,11 +6,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
-from .artefacts import Artefacts
 from .jobs import State
-from .runner import Runner
 from .settings import Settings
-from .store import Store
+from .storage.artefacts import Artefacts
+from .storage.store import Store
+from .working.runner import Runner
 
 
 class Standing(Collector):

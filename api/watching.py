@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from anyio.to_thread import run_sync
 
-from .store import Store
+from .storage.store import Store
 
 _PAUSE = 0.1
 

@@ -6,11 +6,11 @@ from typing import Annotated
 from anyio.to_thread import run_sync
 from fastapi import Depends, Header
 
-from ..database import OUTAGES
 from ..jobs import Job, State, Wanted
 from ..problems import ProblemError, refusal
 from ..service import Client, Service
-from ..store import KeyReusedError, NameTakenError, QueueFullError
+from ..storage.database import OUTAGES
+from ..storage.store import KeyReusedError, NameTakenError, QueueFullError
 
 _RETRY_AFTER = {"Retry-After": "10"}
 

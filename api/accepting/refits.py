@@ -19,12 +19,12 @@ from gmmlabel.model_files import DEFAULT_MODEL, model_names
 from gmmlabel.model_schema import check_name
 from gmmlabel.validation import first_fault
 
-from ..artefacts import JOB_ID
 from ..jobs import FREE_FIT, Job, Kind, RefitWanted, State
 from ..problems import refusal
 from ..service import Service, no_such_job
-from ..uploads import body_of
+from ..storage.artefacts import JOB_ID
 from .adding import Sender, add_job, check_queue, name_taken
+from .uploads import body_of
 from .volumes import hash_of_model
 
 _LIMIT = ByteSize(64 << 20)  # some 6,000 histograms

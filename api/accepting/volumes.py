@@ -13,8 +13,8 @@ from gmmlabel.writers import FORMATS
 from ..jobs import Job, LabelWanted
 from ..problems import refusal
 from ..service import Service, ServiceOf
-from ..uploads import received
 from .adding import Sender, SenderOf, add_job, check_queue
+from .uploads import received
 
 
 @dataclass(frozen=True)

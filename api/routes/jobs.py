@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from ..accepting.uploads import VOLUME_BODY
 from ..accepting.volumes import ChoiceOf, accept_volume
 from ..jobs import Job, Kind, State
 from ..problems import refusal
 from ..service import Client, JobOf, Service, ServiceOf
-from ..uploads import VOLUME_BODY
 from ..views import FileList, FileView, JobList, JobView, accepted, job_path, view_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])

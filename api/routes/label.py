@@ -7,11 +7,11 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 
+from ..accepting.uploads import VOLUME_BODY
 from ..accepting.volumes import ChoiceOf, accept_volume
 from ..jobs import Job, State
 from ..problems import Problem, answer, problem, refusal
 from ..service import Service, ServiceOf, no_such_job
-from ..uploads import VOLUME_BODY
 from ..views import accepted
 
 router = APIRouter(tags=["label"])

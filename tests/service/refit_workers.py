@@ -3,11 +3,11 @@
 import json
 
 from gmmlabel.api.jobs import RefitWanted
-from gmmlabel.api.work import work
+from gmmlabel.api.working.work import work
 
 
 def carry_or_refit(order, pipe):
-    """Stand in for `gmmlabel.api.work.work`, whose segmenter would need a chest."""
+    """Stand in for `gmmlabel.api.working.work.work`, whose segmenter would need a chest."""
     if isinstance(order.wanted, RefitWanted):
         work(order, pipe)
         return

@@ -14,8 +14,8 @@ from service.conftest import Server
 from service.test_http import events, is_problem
 from service.test_runner import settled, upload
 
-from gmmlabel.api.database import Database
-from gmmlabel.api.tokens import TokenError, Tokens
+from gmmlabel.api.storage.database import Database
+from gmmlabel.api.storage.tokens import TokenError, Tokens
 from gmmlabel.cli import main
 
 Serve = Callable[..., Server]

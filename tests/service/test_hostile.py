@@ -22,8 +22,8 @@ from service.test_runner import settled
 from service.test_serve import Process
 
 from gmmlabel.api.jobs import LabelWanted
-from gmmlabel.api.labelling import label_upload
-from gmmlabel.api.order import Order, RefusedError
+from gmmlabel.api.working.labelling import label_upload
+from gmmlabel.api.working.order import Order, RefusedError
 from gmmlabel.model_files import DEFAULT_MODEL, load_model
 
 ATTACKS = attacks()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gmmlabel.api import leash
-from gmmlabel.api.leash import Collar, Leash
+from gmmlabel.api.cluster import leash
+from gmmlabel.api.cluster.leash import Collar, Leash
 
 
 class Clock:

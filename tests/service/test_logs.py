@@ -143,7 +143,7 @@ def test_an_unexpected_error_is_logged_by_its_place_and_not_its_text(
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "mine" in answer.json()["detail"]
     (line,) = [line for line in lines.said if line["level"] == "error"]
-    assert (line["request"], line["logger"]) == ("mine", "gmmlabel.api.auditing")
+    assert (line["request"], line["logger"]) == ("mine", "gmmlabel.api.middleware.auditing")
     assert line["errors"][0]["type"] == "ValueError"
     assert re.search(r"test_logs\.py:\d+:fails$", line["errors"][0]["where"][-1])
     assert "PATIENT" not in json.dumps(lines.said) + answer.text

@@ -14,9 +14,9 @@ from service.conftest import Server
 from service.test_runner import settled, upload
 from sqlalchemy.exc import OperationalError
 
-from gmmlabel.api import runner
 from gmmlabel.api.jobs import Job, LabelWanted, State
 from gmmlabel.api.metrics import Metrics
+from gmmlabel.api.working import runner
 
 Serve = Callable[..., Server]
 Figures = dict[tuple[str, ...], float]

@@ -23,9 +23,9 @@ from service.postgresql import PostgreSQL, new_server, shared_server
 from service.test_runner import settled
 from sqlalchemy.exc import OperationalError
 
-from gmmlabel.api.database import Database, DatabaseError
 from gmmlabel.api.jobs import Job, LabelWanted, State
-from gmmlabel.api.store import Store
+from gmmlabel.api.storage.database import Database, DatabaseError
+from gmmlabel.api.storage.store import Store
 
 TESTS = Path(__file__).parents[1]
 GMMLABEL = str(Path(sysconfig.get_path("scripts")) / "gmmlabel")

@@ -15,8 +15,8 @@ from service.test_http import ended, is_problem
 
 from gmmlabel.api.accepting import refits
 from gmmlabel.api.jobs import RefitWanted
-from gmmlabel.api.order import Order, RefusedError
-from gmmlabel.api.refitting import refit_upload
+from gmmlabel.api.working.order import Order, RefusedError
+from gmmlabel.api.working.refitting import refit_upload
 from gmmlabel.fitting.pool import Weighting, pool_histograms
 from gmmlabel.fitting.prior import named_prior
 from gmmlabel.fitting.refit import ANCHORED, refit

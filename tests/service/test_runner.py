@@ -16,17 +16,17 @@ from pathlib import Path
 import pytest
 from service.workers import misbehave
 
-from gmmlabel.api.artefacts import Artefacts
-from gmmlabel.api.cleaning import Cleaner
-from gmmlabel.api.database import Database
 from gmmlabel.api.jobs import Job, LabelWanted, State
 from gmmlabel.api.metrics import Metrics
-from gmmlabel.api.order import Order, order_document, read_order
-from gmmlabel.api.processes import LocalProcesses
-from gmmlabel.api.runner import Runner
 from gmmlabel.api.settings import Settings
-from gmmlabel.api.settling import _read_result
-from gmmlabel.api.store import Store
+from gmmlabel.api.storage.artefacts import Artefacts
+from gmmlabel.api.storage.cleaning import Cleaner
+from gmmlabel.api.storage.database import Database
+from gmmlabel.api.storage.store import Store
+from gmmlabel.api.working.order import Order, order_document, read_order
+from gmmlabel.api.working.processes import LocalProcesses
+from gmmlabel.api.working.runner import Runner
+from gmmlabel.api.working.settling import _read_result
 
 TESTS = Path(__file__).parents[1]
 
@@ -200,8 +200,8 @@ def test_a_runner_that_stops_gives_back_what_it_has_and_another_goes_on(desk: De
 
 def test_workers_let_the_server_go_first(desk: Desk) -> None:
     script = (
-        "import os, sys; from gmmlabel.api.work import work; "
-        "from gmmlabel.api.order import read_order; "
+        "import os, sys; from gmmlabel.api.working.work import work; "
+        "from gmmlabel.api.working.order import read_order; "
         "before = os.nice(0); told = []; "
         "pipe = type('Pipe', (), {'send_bytes': lambda _, said: told.append(said)})(); "
         "work(read_order(sys.stdin.buffer.read()), pipe); print(before, os.nice(0), told[-1])"
@@ -280,9 +280,9 @@ SERVER = """
 import sys, time
 from pathlib import Path
 from service.test_runner import Desk
-from gmmlabel.api.artefacts import Artefacts
-from gmmlabel.api.database import Database
-from gmmlabel.api.store import Store
+from gmmlabel.api.storage.artefacts import Artefacts
+from gmmlabel.api.storage.database import Database
+from gmmlabel.api.storage.store import Store
 if __name__ == "__main__":
     root = Path(sys.argv[1])
     desk = Desk(root, Store(Database(f"sqlite:///{root / 'jobs.db'}")), Artefacts(root))

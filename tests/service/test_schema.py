@@ -21,11 +21,11 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from service.tolerant import tolerate
 
+from gmmlabel.api.accepting.multipart import FIELD
 from gmmlabel.api.app import create_app
-from gmmlabel.api.multipart import FIELD
 from gmmlabel.api.serving import server_config
 from gmmlabel.api.settings import Settings
-from gmmlabel.api.tokens import tokens_of
+from gmmlabel.api.storage.tokens import tokens_of
 
 _EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "12"))
 DESCRIPTION = create_app(Settings(), tolerate).openapi()

@@ -17,13 +17,13 @@ from service.test_runner import TESTS, Desk, settled, upload
 from service.test_serve import GMMLABEL, Process, _gone, case, ct, serving  # noqa: F401
 from service.workers import misbehave
 
-from gmmlabel.api.artefacts import Artefacts
-from gmmlabel.api.cluster import ClusterWorkers
-from gmmlabel.api.database import Database
+from gmmlabel.api.cluster.workers import ClusterWorkers
 from gmmlabel.api.jobs import State
 from gmmlabel.api.metrics import Metrics
-from gmmlabel.api.runner import Runner
-from gmmlabel.api.store import Store
+from gmmlabel.api.storage.artefacts import Artefacts
+from gmmlabel.api.storage.database import Database
+from gmmlabel.api.storage.store import Store
+from gmmlabel.api.working.runner import Runner
 from gmmlabel.errors import ClusterError
 
 pytest.importorskip("distributed", reason="needs the extra cluster")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gmmlabel.api.sniffing import HEAD_BYTES, suffix_of
+from gmmlabel.api.accepting.sniffing import HEAD_BYTES, suffix_of
 from gmmlabel.formats.image_file import FORMATS
 from gmmlabel.phantom import make_phantom
 from gmmlabel.writers import write_volume

@@ -11,9 +11,9 @@ from typing import TypeVar
 import pytest
 from service.postgresql import shared_server
 
-from gmmlabel.api.database import Database, DatabaseError
 from gmmlabel.api.jobs import Job, LabelWanted, RefitWanted, State
-from gmmlabel.api.store import KeyReusedError, QueueFullError, Store
+from gmmlabel.api.storage.database import Database, DatabaseError
+from gmmlabel.api.storage.store import KeyReusedError, QueueFullError, Store
 
 WANTED = LabelWanted("a" * 64, ".nrrd", "zaffino2021", "b" * 64, "default", "nrrd")
 PROBLEM = {"title": "a problem"}

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 def misbehave(order, pipe):
-    """Stand in for `gmmlabel.api.work.work`."""
+    """Stand in for `gmmlabel.api.working.work.work`."""
 
     def tell(message):
         with suppress(BrokenPipeError):

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
+from ..working.order import Order
 from .leash import Leash
-from .order import Order
 
 
 class RemoteAttempt:

@@ -17,11 +17,11 @@ from gmmlabel.cohort.joining import Found
 from gmmlabel.errors import ClusterError
 from gmmlabel.model_files import user_folder
 
+from ..settings import Settings
+from ..working.order import Order
 from .attempts import RemoteAttempt
 from .members import Members
-from .order import Order
 from .relaying import TOPIC, Errand, relay
-from .settings import Settings
 
 _log = logging.getLogger(__name__)
 

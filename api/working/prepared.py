@@ -11,7 +11,7 @@ import os
 from gmmlabel.phantom import make_phantom
 from gmmlabel.pipeline import label_volume
 
-from .logs import configure
+from ..logs import configure
 
 
 def _prepare() -> None:

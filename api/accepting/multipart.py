@@ -11,7 +11,7 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
 
-from .problems import refusal
+from ..problems import refusal
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

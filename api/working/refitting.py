@@ -24,7 +24,7 @@ from gmmlabel.model_files import (
 )
 from gmmlabel.model_schema import tissue_entries
 
-from .jobs import FREE_FIT, RefitWanted
+from ..jobs import FREE_FIT, RefitWanted
 from .labelling import load_same_model
 from .order import Order, RefusedError, Tell
 

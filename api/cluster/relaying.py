@@ -14,9 +14,9 @@ from multiprocessing.connection import Connection, wait
 
 from gmmlabel.cohort.memory import available_bytes
 
+from ..working.order import Order, order_document
+from ..working.work import MAX_MESSAGE
 from .leash import Collar
-from .order import Order, order_document
-from .work import MAX_MESSAGE
 
 TOPIC = "gmmlabel-stages"
 """Topic of events of Dask: pairs of the name of an attempt and a message."""

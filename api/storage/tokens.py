@@ -14,10 +14,10 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from gmmlabel.errors import GmmlabelError
 
+from ..settings import Settings, SettingsError
 from .artefacts import Artefacts
 from .database import Database
 from .schema import TokenRow
-from .settings import Settings, SettingsError
 
 PREFIX = "gml_"
 """How every token begins, so that scanners for secrets can know one."""

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from .jobs import STAGES, Job
-from .problems import Problem, problem
+from ..jobs import STAGES, Job
+from ..problems import Problem, problem
 from .work import MAX_MESSAGE
 from .workers import Attempt
 

@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
+from ..settings import Settings
 from .order import Order
-from .settings import Settings
 from .work import work
 
 

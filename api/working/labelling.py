@@ -13,7 +13,7 @@ from gmmlabel.model_files import load_model
 from gmmlabel.pipeline import label_volume
 from gmmlabel.readers import read_volume
 
-from .jobs import LabelWanted
+from ..jobs import LabelWanted
 from .order import Order, RefusedError, Tell
 
 

@@ -1,7 +1,7 @@
 """Removing what nobody needs: of attempts, of jobs that ended, of servers that were killed."""
 
+from ..jobs import Job, State
 from .artefacts import Artefacts
-from .jobs import Job, State
 from .store import Store
 
 _ORPHAN = 3600.0

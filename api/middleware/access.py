@@ -5,10 +5,10 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..problems import answer, problem
+from ..settings import Settings
+from ..storage.tokens import Token, Tokens
 from .guarding import of_api
-from .problems import answer, problem
-from .settings import Settings
-from .tokens import Token, Tokens
 
 BEARER = HTTPBearer(
     scheme_name="token",

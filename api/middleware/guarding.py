@@ -8,8 +8,8 @@ site, and those for a name that is not the service's own: a site can make its na
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .problems import ProblemError, answer, refusal
-from .settings import Settings
+from ..problems import ProblemError, answer, refusal
+from ..settings import Settings
 
 SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -11,10 +11,10 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .artefacts import JOB_ID
+from ..logs import REQUEST_ID
+from ..problems import answer, problem
+from ..storage.artefacts import JOB_ID
 from .guarding import of_api
-from .logs import REQUEST_ID
-from .problems import answer, problem
 
 _log = logging.getLogger(__name__)
 _audit = logging.getLogger("gmmlabel.audit")

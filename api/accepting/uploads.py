@@ -15,10 +15,10 @@ from fastapi import Request
 from pydantic import ByteSize
 from starlette.requests import ClientDisconnect
 
-from .artefacts import Artefacts
+from ..problems import refusal
+from ..settings import Settings
+from ..storage.artefacts import Artefacts
 from .multipart import FIELD, boundary_of, file_of
-from .problems import refusal
-from .settings import Settings
 from .sniffing import HEAD_BYTES, suffix_of
 
 _BINARY = {"type": "string", "format": "binary"}

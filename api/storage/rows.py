@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Row, Select, Update, func, select
 
-from .jobs import Job, State, read_wanted
+from ..jobs import Job, State, read_wanted
 from .schema import JobRow
 
 LIVE = (State.QUEUED, State.RUNNING, State.SUCCEEDED)

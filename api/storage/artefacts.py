@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .jobs import UPLOAD
+from ..jobs import UPLOAD
 
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 """What an id looks like, and so the only names that folders of jobs have."""

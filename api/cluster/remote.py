@@ -1,4 +1,4 @@
-"""A worker process that a Dask worker has started: ``python -m gmmlabel.api.remote TARGET``.
+"""A worker process that a Dask worker has started: ``python -m ...cluster.remote TARGET``.
 
 The processes of Dask may not have children by `multiprocessing`. Standard input has the order as a
 line of JSON, and stays open as long as the process is wanted; standard output takes the messages.
@@ -10,7 +10,7 @@ import threading
 from importlib import import_module
 from multiprocessing.connection import Connection
 
-from .order import read_order
+from ..working.order import read_order
 
 
 def main() -> None:

@@ -15,16 +15,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gmmlabel.model_files import user_folder
 
-from .artefacts import Artefacts
-from .cleaning import Cleaner
+from ..jobs import STAGES, Job
+from ..metrics import Metrics
+from ..problems import problem
+from ..settings import Settings
+from ..storage.artefacts import Artefacts
+from ..storage.cleaning import Cleaner
+from ..storage.store import Store
 from .following import End, Followed
-from .jobs import STAGES, Job
-from .metrics import Metrics
 from .order import Order
-from .problems import problem
-from .settings import Settings
 from .settling import Settler
-from .store import Store
 from .workers import Workers
 
 _log = logging.getLogger(__name__)

@@ -27,11 +27,11 @@ from gmmlabel.errors import (
 )
 from gmmlabel.model_files import USER_FOLDER_VARIABLE
 
-from .jobs import STAGES, Kind, LabelWanted, RefitWanted
+from ..jobs import STAGES, Kind, LabelWanted, RefitWanted
+from ..logs import configure
+from ..problems import Problem, problem
 from .labelling import label_upload
-from .logs import configure
 from .order import Order, RefusedError
-from .problems import Problem, problem
 
 _log = logging.getLogger(__name__)
 

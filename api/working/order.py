@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .jobs import Wanted, read_wanted, wanted_document
-from .problems import problem
+from ..jobs import Wanted, read_wanted, wanted_document
+from ..problems import problem
 
 Tell = Callable[[str], None]
 """Takes the name of a stage that begins."""

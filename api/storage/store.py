@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from .jobs import Job, Kind, State, Wanted, key_of, wanted_document
+from ..jobs import Job, Kind, State, Wanted, key_of, wanted_document
 from .leases import Leases
 from .rows import ACTIVE, LIVE, change, count_jobs, job_of, read_job, select_jobs
 from .schema import IdempotencyRow, JobRow

@@ -7,13 +7,13 @@ from typing import Any
 
 from gmmlabel.case_files import RESULT
 
-from .artefacts import Artefacts
-from .cleaning import Cleaner
+from ..jobs import Job
+from ..metrics import Metrics
+from ..problems import Problem, problem
+from ..storage.artefacts import Artefacts
+from ..storage.cleaning import Cleaner
+from ..storage.store import Store
 from .following import End, Followed
-from .jobs import Job
-from .metrics import Metrics
-from .problems import Problem, problem
-from .store import Store
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Update, select, tuple_, update
 
+from ..jobs import Job, State
 from .database import Database
-from .jobs import Job, State
 from .rows import change, read_job
 from .schema import JobRow
 

@@ -4,8 +4,8 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .database import OUTAGES
-from .problems import answer, problem
+from ..problems import answer, problem
+from ..storage.database import OUTAGES
 
 _log = logging.getLogger(__name__)
 

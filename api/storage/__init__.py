@@ -1,0 +1,1 @@
+"""What is kept: jobs and tokens in a database, uploads and results in a folder."""

@@ -1,0 +1,1 @@
+"""How jobs are done: the supervisor, the processes it gives orders to, and what these do."""
