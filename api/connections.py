@@ -16,7 +16,7 @@ from .problems import MEDIA_TYPE, Problem, problem
 from .settings import Settings
 
 _BUSY = problem("busy", "send it again later")
-_BROKEN = problem("bad-request", "this is no HTTP/1.1 request")
+_BROKEN = problem("bad-request", "this is no HTTP/1.1 request, or its head is too long")
 
 
 class Connection(H11Protocol):

@@ -17,6 +17,7 @@ from .logs import configure
 from .settings import Settings, SettingsError, read_settings
 from .storage.tokens import tokens_of
 
+_LONGEST_HEAD = 64 << 10  # of a request, in bytes
 _STOP_AFTER = 5
 _log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_level="warning",
         access_log=False,  # it has paths and queries; see `Audit`
         server_header=False,
+        h11_max_incomplete_event_size=_LONGEST_HEAD,
         proxy_headers=settings.proxies is not None,
         forwarded_allow_ips=[str(network) for network in settings.proxies or ()],
         # Requests that wait have this long to end; their jobs wait for the next start.

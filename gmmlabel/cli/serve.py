@@ -204,7 +204,7 @@ def _tokens(
     own = {"data": data, "database": database}
     options = context.obj | {name: value for name, value in own.items() if value is not None}
     settings = _service("settings").read_settings(options)
-    opened: AbstractContextManager[Any] = _service("tokens").tokens_of(settings)
+    opened: AbstractContextManager[Any] = _service("storage.tokens").tokens_of(settings)
     return opened
 
 
