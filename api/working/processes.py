@@ -5,13 +5,12 @@ and its end gives all memory back. Processes are forked from a server of `multip
 imported all that they need, so that one more costs next to nothing.
 """
 
-import multiprocessing
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
+
+from gmmlabel.cohort.workers import process_context
 
 from ..settings import Settings
 from .order import Order
@@ -55,7 +54,7 @@ class LocalProcesses:
         self.slots = settings.workers
         self.ready = False
         self._target = target
-        self._context = _context(target)
+        self._context = process_context(_preload(target))
 
     def open(self) -> None:
         """Import what processes need: no job should wait for it, and lose its lease."""
@@ -91,13 +90,6 @@ class LocalProcesses:
         """Do nothing: what processes are forked from ends with the server."""
 
 
-def _context(target: Callable[..., None]) -> SpawnContext | ForkServerContext:
-    """Choose how processes start: as copies of one that has no threads, or they may deadlock."""
-    if sys.platform in {"win32", "darwin"}:
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    preload = ["__main__", work.__module__, target.__module__]
-    if target is work:
-        preload.append(f"{__package__}.prepared")
-    context.set_forkserver_preload(preload)
-    return context
+def _preload(target: Callable[..., None]) -> list[str]:
+    prepared = [f"{__package__}.prepared"] if target is work else []
+    return ["__main__", work.__module__, target.__module__, *prepared]

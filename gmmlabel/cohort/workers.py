@@ -5,9 +5,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import ForkServerContext, SpawnContext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -78,11 +79,7 @@ class LocalWorkers:
         self.memory = self.case_memory = memory
         self._label = label
         self._threads = max(1, cores // count)
-        # A copy of a process that has threads may deadlock; one of a server without does not.
-        method = "spawn" if sys.platform in {"win32", "darwin"} else "forkserver"
-        self._context = multiprocessing.get_context(method)
-        if method == "forkserver":
-            self._context.set_forkserver_preload([__name__])
+        self._context = process_context([__name__])
         self._executor = self._start()
 
     def submit(self, task: CaseTask) -> "Future[Labelled | Failure]":
@@ -118,6 +115,27 @@ class LocalWorkers:
         return ProcessPoolExecutor(
             self.slots, self._context, initializer=begin_worker, initargs=(self._threads,)
         )
+
+
+def process_context(preload: Sequence[str]) -> SpawnContext | ForkServerContext:
+    """Choose how processes that work for this one start.
+
+    A copy of a process that has threads may deadlock; one of a server without does not. Python
+    would put the working directory in front of the path of that server, and in a clone of gmmlabel
+    there is a package of that name which is not the one that is installed. So this turns that off
+    for all that this process starts (``PYTHONSAFEPATH``).
+
+    Parameters
+    ----------
+    preload
+        Modules that the server imports, so that its copies have them.
+    """
+    if sys.platform in {"win32", "darwin"}:
+        return multiprocessing.get_context("spawn")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
 
 
 def begin_worker(threads: int) -> None:

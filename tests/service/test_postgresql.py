@@ -70,7 +70,7 @@ class Hosts:
     def begin(self) -> str:
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": str(TESTS),
             "GMMLABEL_DATABASE": self.server.url(self.name),
             "GMMLABEL_DATA": str(self.folder / "data"),
             "GMMLABEL_WORKERS": "2",
