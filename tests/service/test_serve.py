@@ -37,7 +37,9 @@ class Process:
         command = [GMMLABEL, "serve", "--port", "0", "--data", str(self.folder / "data")]
         with log.open("wb") as errors:
             self.started.append(
-                subprocess.Popen([*command, "--lease", "2", *self.options], stderr=errors)
+                subprocess.Popen(
+                    [*command, "--lease", "2", *self.options], stderr=errors, cwd=self.folder
+                )
             )
         found = settled(lambda: re.search(r"running on (http://\S+)", log.read_text()), 40)
         assert isinstance(found, re.Match), log.read_text()
@@ -110,6 +112,17 @@ def test_curl_gets_the_label_map_that_the_command_makes(
         out.unlink()
     for pid in server.children():  # a copy of a process with more threads may deadlock
         assert "\nThreads:\t1\n" in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_a_package_of_the_same_name_in_the_working_directory_is_not_taken(
+    serving: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "gmmlabel").mkdir()  # as in a clone
+    (tmp_path / "gmmlabel" / "__init__.py").touch()
+    ct = tmp_path / "ct.nrrd"
+    write_volume(ct, make_phantom((72, 72, 48), (5.0, 5.0, 7.0)).volume)
+    answer = httpx.post(f"{serving().url}/v1/label", content=ct.read_bytes(), timeout=60)
+    assert answer.status_code == 200, answer.text
 
 
 def test_a_job_outlives_the_server_that_accepted_it(
