@@ -130,7 +130,7 @@ def test_a_job_outlives_the_server_that_accepted_it(
 ) -> None:
     server = serving()
     job_id = httpx.post(f"{server.url}/v1/jobs", content=ct.read_bytes()).json()["id"]
-    assert settled(lambda: server.job(job_id)["stage"] == "label", 20)
+    assert settled(lambda: server.job(job_id)["stage"] == "lungs", 20)
     children = server.children()
     assert children
     server.end(signal.SIGKILL)
