@@ -71,9 +71,9 @@ def _figures(job: Job) -> dict[str, str]:
     result = job.result or {}
     involvement, opacity = result["involvement"], result["opacity"]
     figures = {
-        "Gmmlabel-Involvement-Percent": f"{involvement['percent']:.4f}",
+        "Gmmlabel-Involvement-Percent": str(involvement["percent"]),
         "Gmmlabel-Involvement-Score": str(involvement["score"]),
     }
     if opacity:
-        figures["Gmmlabel-Opacity-Percent"] = f"{opacity['percent']:.4f}"
+        figures["Gmmlabel-Opacity-Percent"] = str(opacity["percent"])
     return figures

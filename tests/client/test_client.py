@@ -54,7 +54,7 @@ def test_a_label_map_is_written_and_its_figures_are_told(
     assert out.read_bytes() == upload("good")[::-1]
     assert [path.name for path in out.parent.iterdir()] == ["labels.nrrd"]
     assert (labelled.path, labelled.opacity_percent) == (out, None)
-    assert (labelled.involvement_percent, labelled.involvement_score) == (12.3457, 2)
+    assert (labelled.involvement_percent, labelled.involvement_score) == (12.34567, 2)
     assert server.client.get(f"/v1/jobs/{labelled.job}").json()["state"] == "succeeded"
 
 
@@ -199,7 +199,7 @@ def test_a_queue_that_stays_full_is_asked_again_and_then_told(
     server = serve(workers=1, queue_limit=1)
     client = connect(url(server))
     running = client.submit(ct("hang"))
-    assert settled(lambda: client.job(running).state == "running", 20)
+    assert settled(lambda: client.job(running).state == "running", 90)
     client.submit(ct("hang", "2"))
     with pytest.raises(ServiceError) as caught:
         client.submit(ct())

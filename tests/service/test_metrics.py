@@ -163,7 +163,7 @@ def test_a_store_that_does_not_answer_is_not_ready(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
-    assert settled(lambda: not not_well(server), 20)
+    assert settled(lambda: not not_well(server), 90)
 
     def fail(_: State) -> int:
         raise OperationalError("", {}, Exception())
@@ -179,7 +179,7 @@ def test_workers_that_cannot_start_are_not_ready_until_they_can(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
-    assert settled(lambda: not not_well(server), 20)
+    assert settled(lambda: not not_well(server), 90)
     context = server.service.runner._workers._context
 
     def fail(*_: object, **__: object) -> None:
@@ -198,14 +198,14 @@ def test_a_supervisor_that_is_stuck_or_has_ended_is_not_ready(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
-    assert settled(lambda: not not_well(server), 20)
+    assert settled(lambda: not not_well(server), 90)
     monkeypatch.setattr(runner, "_STUCK", 2.0)
     goes_on = threading.Event()
     monkeypatch.setattr(server.service.runner, "_step", goes_on.wait)
-    assert settled(lambda: not_well(server) == "workers", 20)
+    assert settled(lambda: not_well(server) == "workers", 90)
     monkeypatch.undo()
     goes_on.set()
-    assert settled(lambda: not not_well(server), 20)
+    assert settled(lambda: not not_well(server), 90)
     server.service.runner.stop()
     began = time.monotonic()
     assert not_well(server) == "workers"

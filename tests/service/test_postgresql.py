@@ -278,7 +278,7 @@ def test_a_claim_of_which_the_server_was_not_told_is_no_attempt(
 
     monkeypatch.setattr(store, "claim", lost_once)
     job_id = server.client.post("/v1/jobs", content=b"NRRD0004 good").json()["id"]
-    assert settled(lambda: store.look(job_id).state.ended, 20)
+    assert settled(lambda: store.look(job_id).state.ended, 90)
     assert store.look(job_id).state is State.SUCCEEDED
     assert [(job.id, job.attempt) for job in claims] == [(job_id, 1), (job_id, 2)]
 
@@ -381,7 +381,7 @@ def test_a_restart_of_the_database_loses_no_job_and_repeats_none(tmp_path: Path)
             enough = len(accepted) + 12
             assert settled(lambda enough=enough: len(accepted) >= enough, 30), both.logs()
             server.stop()
-            assert settled(lambda: HTTP.get(f"{urls[0]}/readyz").status_code == 503, 20)
+            assert settled(lambda: HTTP.get(f"{urls[0]}/readyz").status_code == 503, 90)
             assert "store" in HTTP.get(f"{urls[0]}/readyz").json()["detail"]
             assert HTTP.get(f"{urls[0]}/healthz").status_code == 200
             time.sleep(4)  # all leases run out

@@ -61,14 +61,14 @@ class Desk:
         assert found is not None
         return found
 
-    def wait(self, job: Job, *states: State, seconds: float = 20) -> Job:
+    def wait(self, job: Job, *states: State, seconds: float = 90) -> Job:
         deadline = time.monotonic() + seconds
         while (found := self.look(job)).state not in states:
             assert time.monotonic() < deadline, found
             time.sleep(0.02)
         return found
 
-    def ended(self, job: Job, seconds: float = 20) -> Job:
+    def ended(self, job: Job, seconds: float = 90) -> Job:
         return self.wait(job, *(state for state in State if state.ended), seconds=seconds)
 
     def attempts(self) -> list[str]:
@@ -307,7 +307,7 @@ def test_every_job_ends_once_while_servers_and_workers_are_killed(desk: Desk) ->
     for kills in range(2):
         process = server()
         until = len(desk.attempts()) + 6
-        assert settled(lambda until=until: len(desk.attempts()) >= until, 40)
+        assert settled(lambda until=until: len(desk.attempts()) >= until, 90)
         last = (desk.root / "attempts").read_text().splitlines()[-1]
         with suppress(ProcessLookupError):
             os.kill(int(last.split()[1]), signal.SIGKILL)

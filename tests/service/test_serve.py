@@ -41,7 +41,7 @@ class Process:
                     [*command, "--lease", "2", *self.options], stderr=errors, cwd=self.folder
                 )
             )
-        found = settled(lambda: re.search(r"running on (http://\S+)", log.read_text()), 40)
+        found = settled(lambda: re.search(r"running on (http://\S+)", log.read_text()), 90)
         assert isinstance(found, re.Match), log.read_text()
         self.url = found[1]
 
@@ -130,7 +130,7 @@ def test_a_job_outlives_the_server_that_accepted_it(
 ) -> None:
     server = serving()
     job_id = httpx.post(f"{server.url}/v1/jobs", content=ct.read_bytes()).json()["id"]
-    assert settled(lambda: server.job(job_id)["stage"] == "lungs", 20)
+    assert settled(lambda: server.job(job_id)["stage"] == "lungs", 90)
     children = server.children()
     assert children
     server.end(signal.SIGKILL)
@@ -164,7 +164,7 @@ def test_a_server_that_is_asked_to_stop_stops_and_leaves_its_job_to_the_next(
 ) -> None:
     server = serving()
     job_id = httpx.post(f"{server.url}/v1/jobs", content=ct.read_bytes()).json()["id"]
-    assert settled(lambda: server.job(job_id)["state"] == "running", 20)
+    assert settled(lambda: server.job(job_id)["state"] == "running", 90)
     start = time.monotonic()
     server.end(signal.SIGTERM)
     assert time.monotonic() - start < 10

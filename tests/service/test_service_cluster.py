@@ -135,7 +135,7 @@ def test_a_job_that_is_cancelled_or_takes_too_long_loses_its_process(desk: Clust
     job = desk.add("hang")
     with desk.running() as runner:
         desk.wait(job, State.RUNNING)
-        assert settled(lambda: desk.look(job).stage == "label", 20)
+        assert settled(lambda: desk.look(job).stage == "label", 90)
         assert settled((desk.root / "attempts").exists)
         desk.store.cancel(job.id, "")
         runner.look()
@@ -153,7 +153,7 @@ def test_a_server_that_stops_gives_back_what_it_has(desk: ClusterDesk) -> None:
     job = desk.add("slow")
     for _ in range(2):
         with desk.running(attempts=1):
-            assert settled(lambda: desk.look(job).stage == "label", 20)
+            assert settled(lambda: desk.look(job).stage == "label", 90)
         assert desk.look(job).state is State.QUEUED
         assert _gone(desk.pid)
     with desk.running(attempts=1):
@@ -171,13 +171,13 @@ def test_a_dask_worker_that_dies_costs_an_attempt(own: ClusterDesk, site: Site) 
     first = site.add()
     job = own.add("hang")
     with own.running(attempts=2):
-        assert settled(lambda: own.look(job).stage == "label", 20)
+        assert settled(lambda: own.look(job).stage == "label", 90)
         assert settled((own.root / "attempts").exists)
         first.kill()
         assert settled(lambda: _gone(own.pid))
         own.wait(job, State.QUEUED)  # there is no worker, and nothing claims it
         second = site.add()
-        assert settled(lambda: own.look(job).stage == "label", 20)
+        assert settled(lambda: own.look(job).stage == "label", 90)
         assert own.look(job).attempt == 2
         second.kill()
         found = own.ended(job)
@@ -189,7 +189,7 @@ def test_a_scheduler_that_is_lost_is_waited_for(own: ClusterDesk, site: Site) ->
     worker = site.add()
     job = own.add("slow")
     with own.running(attempts=1) as runner:
-        assert settled(lambda: own.look(job).stage == "label", 20)
+        assert settled(lambda: own.look(job).stage == "label", 90)
         assert runner.well
         site.scheduler.kill()
         own.wait(job, State.QUEUED)
@@ -288,9 +288,9 @@ def test_the_files_are_those_that_the_command_makes(
 ) -> None:
     site.add_worker()
     server = serving("--scheduler", site.address)
-    assert settled(lambda: httpx.get(f"{server.url}/readyz").status_code == 200, 20)
+    assert settled(lambda: httpx.get(f"{server.url}/readyz").status_code == 200, 90)
     job_id = httpx.post(f"{server.url}/v1/jobs", content=ct.read_bytes()).json()["id"]
-    assert settled(lambda: server.job(job_id)["stage"], 40)
+    assert settled(lambda: server.job(job_id)["stage"], 90)
     server.end(signal.SIGKILL)
     server.start()
     assert settled(lambda: server.job(job_id)["state"] == "succeeded", 60)
