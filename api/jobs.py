@@ -11,9 +11,6 @@ from typing import Any
 UPLOAD = "upload"
 """How the name of what a job is made from begins, in its folder."""
 
-FREE_FIT = "none"
-"""What a refit names as its prior if it wants none."""
-
 
 class State(StrEnum):
     """Where a job is between being accepted and having ended."""

@@ -37,7 +37,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """Ends a request with a problem.
+    """Ends a request, or a job, with a problem.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def problem(word: str, detail: str) -> Problem:
 
 
 def refusal(word: str, detail: str, headers: Mapping[str, str] | None = None) -> ProblemError:
-    """Make what ends a request with a problem of a kind."""
+    """Make what ends a request, or a job, with a problem of a kind."""
     return ProblemError(problem(word, detail), headers)
 
 

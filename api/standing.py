@@ -32,8 +32,11 @@ class Standing(Collector):
 
     def checks(self) -> dict[str, bool]:
         """Tell of each part whether it is well."""
+        return self._checks(self._jobs())
+
+    def _checks(self, jobs: dict[str, float] | None) -> dict[str, bool]:
         return {
-            "store": self._jobs() is not None,
+            "store": jobs is not None,
             "disk": self._artefacts.free_bytes() >= self._settings.disk_floor,
             "workers": self._runner.well,
         }
@@ -47,7 +50,7 @@ class Standing(Collector):
         jobs = self._jobs()
         if jobs is not None:
             yield _by("gmmlabel_jobs", "Jobs in the store, of all servers.", "state", jobs)
-        ready = {name: float(well) for name, well in self.checks().items()}
+        ready = {name: float(well) for name, well in self._checks(jobs).items()}
         yield _by("gmmlabel_ready", "Whether a part is well.", "part", ready)
         free = self._artefacts.free_bytes()
         for name, said, value in (

@@ -7,7 +7,9 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from .jobs import FREE_FIT, Job, Kind, LabelWanted, RefitWanted, State, Wanted
+from gmmlabel.fitting.prior import FREE_FIT
+
+from .jobs import Job, Kind, LabelWanted, RefitWanted, State, Wanted
 from .problems import Problem
 
 

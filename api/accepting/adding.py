@@ -8,7 +8,7 @@ from fastapi import Depends, Header
 
 from ..jobs import Job, State, Wanted
 from ..problems import ProblemError, refusal
-from ..service import Client, Service
+from ..service import Client, Service, ServiceOf
 from ..storage.database import OUTAGES
 from ..storage.store import KeyReusedError, NameTakenError, QueueFullError
 
@@ -44,16 +44,14 @@ def _sender(
 SenderOf = Annotated[Sender, Depends(_sender)]
 
 
-async def check_queue(service: Service) -> None:
-    """Refuse a request, before its body is read, if too many jobs are waiting.
-
-    Raises
-    ------
-    ProblemError
-        If so.
-    """
+async def _check_queue(service: ServiceOf) -> None:
+    """Refuse a request, before anything else of it is read, if too many jobs are waiting."""
     if await run_sync(service.store.count, State.QUEUED) >= service.settings.queue_limit:
         raise _queue_full()
+
+
+IF_THERE_IS_ROOM = Depends(_check_queue)
+"""For routes that make jobs: refuses first of all what the queue has no room for."""
 
 
 def add_job(service: Service, sender: Sender, upload_id: str, wanted: Wanted) -> Job:

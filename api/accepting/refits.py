@@ -14,16 +14,16 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 from gmmlabel.case_files import HISTOGRAM
 from gmmlabel.errors import ModelError
 from gmmlabel.fitting.pool import Weighting
-from gmmlabel.fitting.prior import PATIENTS
+from gmmlabel.fitting.prior import FREE_FIT, PATIENTS
 from gmmlabel.model_files import DEFAULT_MODEL, model_names
 from gmmlabel.model_schema import check_name
 from gmmlabel.validation import first_fault
 
-from ..jobs import FREE_FIT, Job, Kind, RefitWanted, State
+from ..jobs import Job, Kind, RefitWanted, State
 from ..problems import refusal
 from ..service import Service, no_such_job
 from ..storage.artefacts import JOB_ID
-from .adding import Sender, add_job, check_queue, name_taken
+from .adding import Sender, add_job, name_taken
 from .uploads import body_of
 from .volumes import hash_of_model
 
@@ -85,7 +85,6 @@ async def accept_refit(request: Request, service: Service, sender: Sender) -> Jo
     ProblemError
         If the request or the job is refused.
     """
-    await check_queue(service)
     body = b"".join([chunk async for chunk in body_of(request, service.settings, _LIMIT)])
     upload_id = secrets.token_hex(16)
     try:

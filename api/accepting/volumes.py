@@ -13,7 +13,7 @@ from gmmlabel.writers import FORMATS
 from ..jobs import Job, LabelWanted
 from ..problems import refusal
 from ..service import Service, ServiceOf
-from .adding import Sender, SenderOf, add_job, check_queue
+from .adding import Sender, SenderOf, add_job
 from .uploads import received
 
 
@@ -77,7 +77,6 @@ async def accept_volume(request: Request, service: Service, choice: Choice) -> J
     ProblemError
         If the volume or the job is refused.
     """
-    await check_queue(service)
     async with received(request, service.settings, service.artefacts) as upload:
         wanted = LabelWanted(
             upload.sha256,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from ..accepting.adding import IF_THERE_IS_ROOM
 from ..accepting.uploads import VOLUME_BODY
 from ..accepting.volumes import ChoiceOf, accept_volume
 from ..jobs import Job, Kind, State
@@ -29,7 +30,10 @@ _HARMLESS = {
 }
 
 
-@router.post("", status_code=202, response_model=JobView, openapi_extra=VOLUME_BODY)
+@router.post(
+    "", status_code=202, response_model=JobView, openapi_extra=VOLUME_BODY,
+    dependencies=[IF_THERE_IS_ROOM],
+)  # fmt: skip
 async def create(request: Request, service: ServiceOf, choice: ChoiceOf) -> Response:
     """Accept the volume in the body, or in the field `file` of a form."""
     return accepted(await accept_volume(request, service, choice))

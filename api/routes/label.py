@@ -7,6 +7,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 
+from ..accepting.adding import IF_THERE_IS_ROOM
 from ..accepting.uploads import VOLUME_BODY
 from ..accepting.volumes import ChoiceOf, accept_volume
 from ..jobs import Job, State
@@ -19,6 +20,7 @@ router = APIRouter(tags=["label"])
 
 @router.post(
     "/v1/label",
+    dependencies=[IF_THERE_IS_ROOM],
     response_class=FileResponse,
     openapi_extra=VOLUME_BODY,
     responses={303: {"description": "It takes longer: the job, at which the client can go on"}},

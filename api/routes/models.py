@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from gmmlabel.model_files import ModelAtHand, models_at_hand
 from gmmlabel.model_schema import tissue_entries
 
-from ..accepting.adding import SenderOf
+from ..accepting.adding import IF_THERE_IS_ROOM, SenderOf
 from ..accepting.refits import RefitRequest, accept_refit
 from ..problems import refusal
 from ..service import ServiceOf
@@ -36,7 +36,10 @@ def _schema() -> dict[str, Any]:
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _schema()}}}}
 
 
-@router.post("", status_code=202, response_model=JobView, openapi_extra=_BODY)
+@router.post(
+    "", status_code=202, response_model=JobView, openapi_extra=_BODY,
+    dependencies=[IF_THERE_IS_ROOM],
+)  # fmt: skip
 async def create(request: Request, service: ServiceOf, sender: SenderOf) -> Response:
     """Fit a new model to the lungs of jobs and to histograms."""
     return accepted(await accept_refit(request, service, sender))

@@ -98,7 +98,7 @@ class Artefacts:
         for folder in (self.case(job_id, attempt), self.scratch(job_id, attempt)):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def tidy(self, job_id: str, keep: int | None) -> None:
+    def tidy(self, job_id: str, keep: int) -> None:
         """Remove all that a job no longer needs when it has ended.
 
         Parameters
@@ -106,11 +106,8 @@ class Artefacts:
         job_id
             The job.
         keep
-            The attempt whose case folder stays; None keeps nothing at all.
+            The attempt whose results stay.
         """
-        if keep is None:
-            self.drop(job_id)
-            return
         folder = self._jobs / _checked(job_id)
         for entry in _entries(folder):
             if entry.name == str(keep):

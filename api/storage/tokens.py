@@ -171,7 +171,6 @@ def tokens_of(settings: Settings) -> Iterator[Tokens]:
         If the job store cannot be opened.
     """
     try:
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         Artefacts(settings.data)
     except OSError as error:
         raise SettingsError(

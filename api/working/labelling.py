@@ -14,7 +14,8 @@ from gmmlabel.pipeline import label_volume
 from gmmlabel.readers import read_volume
 
 from ..jobs import LabelWanted
-from .order import Order, RefusedError, Tell
+from ..problems import refusal
+from .order import Order, Tell
 
 
 def label_upload(order: Order, wanted: LabelWanted, tell: Tell) -> None:
@@ -35,7 +36,7 @@ def label_upload(order: Order, wanted: LabelWanted, tell: Tell) -> None:
         If it cannot be labelled.
     MemoryError
         If the header says that it takes more memory than there is.
-    RefusedError
+    ProblemError
         If it is an archive that would fill the disk.
     """
     tell("read")
@@ -58,7 +59,7 @@ def _check_room(order: Order) -> None:
     """Refuse an archive that would fill the disk, before anything of it is unpacked."""
     needed = unpacked_bytes(order.upload)
     if needed > order.room:
-        raise RefusedError(
+        raise refusal(
             "disk-full",
             f"it unpacks to {needed / 1e9:.1f} GB, and there is room for {order.room / 1e9:.1f}; "
             "try again later",

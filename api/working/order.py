@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..jobs import Wanted, read_wanted, wanted_document
-from ..problems import problem
 
 Tell = Callable[[str], None]
 """Takes the name of a stage that begins."""
@@ -65,17 +64,3 @@ def read_order(document: bytes) -> Order:
     said = json.loads(document)
     wanted = read_wanted(said.pop("kind"), said.pop("wanted"))
     return Order(wanted=wanted, **said | {name: Path(said[name]) for name in _PATHS})
-
-
-class RefusedError(Exception):
-    """Ends a job with a problem.
-
-    Parameters
-    ----------
-    word, detail
-        As of `problem`.
-    """
-
-    def __init__(self, word: str, detail: str) -> None:
-        super().__init__(detail)
-        self.problem = problem(word, detail)

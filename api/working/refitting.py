@@ -10,7 +10,7 @@ from typing import Any
 from gmmlabel.case_files import RESULT
 from gmmlabel.errors import OutputError
 from gmmlabel.fitting.pool import Pool, Weighting, pool_histograms
-from gmmlabel.fitting.prior import Prior
+from gmmlabel.fitting.prior import FREE_FIT, Prior, named_prior
 from gmmlabel.fitting.refit import Refit, accept, fit_method, refit
 from gmmlabel.histogram import read_histogram
 from gmmlabel.mixture import Mixture
@@ -24,9 +24,10 @@ from gmmlabel.model_files import (
 )
 from gmmlabel.model_schema import tissue_entries
 
-from ..jobs import FREE_FIT, RefitWanted
+from ..jobs import RefitWanted
+from ..problems import refusal
 from .labelling import load_same_model
-from .order import Order, RefusedError, Tell
+from .order import Order, Tell
 
 
 def refit_upload(order: Order, wanted: RefitWanted, tell: Tell) -> None:
@@ -45,7 +46,7 @@ def refit_upload(order: Order, wanted: RefitWanted, tell: Tell) -> None:
     ------
     GmmlabelError
         If there is no fit.
-    RefusedError
+    ProblemError
         If the fit is implausible, or the name has been taken.
     """
     tell("read")
@@ -66,15 +67,14 @@ def refit_upload(order: Order, wanted: RefitWanted, tell: Tell) -> None:
 
 
 def _prior(wanted: RefitWanted, pool: Pool) -> Prior | None:
-    if wanted.prior == FREE_FIT:
-        return None
-    model = load_same_model(wanted.prior, wanted.prior_sha256)
-    return Prior(model, wanted.strength_patients * pool.voxels_per_case)
+    if wanted.prior != FREE_FIT:
+        load_same_model(wanted.prior, wanted.prior_sha256)  # refuses another one
+    return named_prior(wanted.prior, pool, patients=wanted.strength_patients)
 
 
 def _accepted(fitted: Refit, wanted: RefitWanted, job_id: str) -> Mixture:
     if fitted.implausible and not wanted.force:
-        raise RefusedError(
+        raise refusal(
             "implausible",
             f"{'; '.join(fitted.implausible)}; give more patients or a stronger prior, "
             "or keep it with force",
@@ -96,11 +96,11 @@ def _publish(file: Path, job_id: str) -> Mixture:
     try:
         placed = read_model(target)
     except OSError as error:
-        raise RefusedError(
+        raise refusal(
             "internal", "the folder of the models cannot be written; tell who runs the service"
         ) from error
     if placed.training.get("job") != job_id:
-        raise RefusedError("model-exists", f"{file.stem}: a model is called so; choose a new name")
+        raise refusal("model-exists", f"{file.stem}: a model is called so; choose a new name")
     return placed
 
 

@@ -29,9 +29,9 @@ from gmmlabel.model_files import USER_FOLDER_VARIABLE
 
 from ..jobs import STAGES, Kind, LabelWanted, RefitWanted
 from ..logs import configure
-from ..problems import Problem, problem
+from ..problems import Problem, ProblemError, problem
 from .labelling import label_upload
-from .order import Order, RefusedError
+from .order import Order
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def work(order: Order, pipe: Connection) -> None:
         _do(order, pipe)
     except MemoryError:
         _tell(pipe, {"problem": _starved(order).model_dump()})
-    except RefusedError as error:
+    except ProblemError as error:
         _tell(pipe, {"problem": error.problem.model_dump()})
     except GmmlabelError as error:
         _tell(pipe, {"problem": _problem_of(error, order).model_dump()})

@@ -67,7 +67,7 @@ def stability(
 
     from gmmlabel.fitting.folds import Experiment
     from gmmlabel.fitting.pool import Weighting
-    from gmmlabel.fitting.prior import named_prior
+    from gmmlabel.fitting.prior import FREE_FIT, named_prior
     from gmmlabel.fitting.refit import fit_method
     from gmmlabel.fitting.stability import measure_stability
     from gmmlabel.gathering import gather_histograms
@@ -78,7 +78,7 @@ def stability(
     experiment = Experiment(_numbers(sizes), draws, seed, within, Weighting(weights.value))
     anchor = partial(named_prior, prior, patients=strength_patients, voxels=strength_voxels)
     numbers = fit_method(
-        anchored=prior != "none",
+        anchored=prior != FREE_FIT,
         starts=starts,
         seed=seed,
         tolerance=tolerance,

@@ -9,6 +9,9 @@ from gmmlabel.fitting.pool import Pool
 from gmmlabel.mixture import Mixture
 from gmmlabel.model_files import load_model
 
+FREE_FIT = "none"
+"""What is named instead of a model for a fit without a prior."""
+
 PATIENTS = 10.0
 """What the prior is worth, in patients, unless said otherwise: see docs/refit.md."""
 
@@ -66,6 +69,6 @@ def named_prior(
     ModelError
         If there is no such model.
     """
-    if name == "none":
+    if name == FREE_FIT:
         return None
     return Prior(load_model(name), voxels or patients * pool.voxels_per_case)

@@ -12,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmlabel.errors import GeometryError, UnreadableError
-from gmmlabel.formats.stored import ImageHeader, inflated, one_volume, read_voxels
+from gmmlabel.formats.stored import (
+    ImageHeader,
+    inflated,
+    one_volume,
+    read_voxels,
+    short_value,
+)
 from gmmlabel.volume import Geometry
 
 _LONGEST_HEADER = 1 << 20
-_LONGEST_VALUE = 1000  # of a field that states numbers
 _TYPES = {
     "MET_CHAR": "i1",
     "MET_UCHAR": "u1",
@@ -105,18 +110,12 @@ def _is_true(fields: dict[str, str], *names: str) -> bool:
 def _numbers(fields: dict[str, str], *names: str) -> list[float]:
     """Numbers of the first field that is there, of those that MetaIO takes for the same."""
     stated = next((fields[name] for name in names if name in fields), "")
-    return [float(number) for number in _short(stated).split()]
-
-
-def _short(stated: str) -> str:
-    if len(stated) > _LONGEST_VALUE:
-        raise UnreadableError("a line of the header is too long; get the file again")
-    return stated
+    return [float(number) for number in short_value(stated).split()]
 
 
 def _geometry(fields: dict[str, str]) -> Geometry:
     values = int(fields.get("ElementNumberOfChannels", "1"))
-    lengths = [int(length) for length in _short(fields.get("DimSize", "")).split()]
+    lengths = [int(length) for length in short_value(fields.get("DimSize", "")).split()]
     size = one_volume(lengths, values)
     spacing = _numbers(fields, "ElementSpacing", "ElementSize")
     if not spacing:

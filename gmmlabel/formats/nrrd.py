@@ -15,11 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmlabel.errors import GeometryError, UnreadableError
-from gmmlabel.formats.stored import ImageHeader, inflated, one_volume, read_voxels
+from gmmlabel.formats.stored import (
+    ImageHeader,
+    inflated,
+    one_volume,
+    read_voxels,
+    short_value,
+)
 from gmmlabel.volume import Geometry
 
 _LONGEST_HEADER = 1 << 20
-_LONGEST_VALUE = 1000  # of a field that states numbers
 _GRID_FIELDS = ("space", "space dimension", "space units", "space directions", "space origin")
 _TYPES = {
     name: code
@@ -120,10 +125,7 @@ def _fields(lines: list[str]) -> dict[str, str]:
 
 def _value(fields: Mapping[str, str], *names: str) -> str:
     """Value of the first field that is there, of those that mean the same; or empty."""
-    value = next((fields[name] for name in names if name in fields), "")
-    if len(value) > _LONGEST_VALUE:
-        raise UnreadableError("a line of the header is too long; get the file again")
-    return value
+    return short_value(next((fields[name] for name in names if name in fields), ""))
 
 
 def _check_fields(fields: Mapping[str, str]) -> None:

@@ -28,6 +28,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
 _FIRST_CHUNK = 1 << 12
 _MOST_AXES = 16  # of any format
+_LONGEST_VALUE = 1000  # of a line of a header that states numbers
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,19 @@ def one_volume(size: Sequence[int], values: int = 1) -> tuple[int, int, int]:
 def inflated(packed: io.BufferedReader) -> io.BufferedReader:
     """Open what a zlib stream, or gzip members one after the other, hold; checksums are checked."""
     return io.BufferedReader(_Inflated(packed))
+
+
+def short_value(stated: str) -> str:
+    """Give what a line of a header states, if it can be numbers of a few axes.
+
+    Raises
+    ------
+    UnreadableError
+        If it is longer: taking it apart would take long.
+    """
+    if len(stated) > _LONGEST_VALUE:
+        raise UnreadableError("a line of the header is too long; get the file again")
+    return stated
 
 
 class _Inflated(io.RawIOBase):

@@ -199,7 +199,7 @@ def test_a_queue_that_stays_full_is_asked_again_and_then_told(
     server = serve(workers=1, queue_limit=1)
     client = connect(url(server))
     running = client.submit(ct("hang"))
-    assert settled(lambda: client.job(running).state == "running", 90)
+    assert settled(lambda: client.job(running).state == "running")
     client.submit(ct("hang", "2"))
     with pytest.raises(ServiceError) as caught:
         client.submit(ct())

@@ -31,7 +31,7 @@ def post(server: Server, what: str, text: str = "", **params: object) -> dict[st
 def ended(server: Server, job: dict[str, object]) -> dict[str, object]:
     ends = {"succeeded", "failed", "cancelled"}
     path = f"/v1/jobs/{job['id']}"
-    assert settled(lambda: server.client.get(path).json()["state"] in ends, 90)
+    assert settled(lambda: server.client.get(path).json()["state"] in ends)
     return dict(server.client.get(path).json())
 
 
@@ -198,7 +198,7 @@ def test_a_full_queue_says_when_to_come_again(serve: Serve) -> None:
     for number in range(3):
         post(server, "hang", f"text {number}")
         if not number:
-            assert settled((server.service.settings.data / "attempts").exists, 90)
+            assert settled((server.service.settings.data / "attempts").exists)
     answer = server.client.post("/v1/jobs", content=upload("good"))
     assert is_problem(answer, 429, "queue-full")
     assert int(answer.headers["retry-after"]) > 0

@@ -203,7 +203,7 @@ def test_the_process_says_where_it_is_what_was_asked_and_that_it_ends(tmp_path: 
     begun = [GMMLABEL, "serve", "--port", "0", "--data", str(tmp_path / "data")]
     log = tmp_path / "log"
     with log.open("wb") as errors, subprocess.Popen(begun, stderr=errors) as process:
-        found = settled(lambda: re.search(r"running on (http://[^ ]+)", log.read_text()), 60)
+        found = settled(lambda: re.search(r"running on (http://[^ ]+)", log.read_text()))
         httpx.get(f"{found[1]}/v1/jobs")
         process.terminate()
         process.wait(60)

@@ -48,7 +48,7 @@ def ended(server: Server, job_id: str) -> None:
         job = server.service.store.look(job_id)
         return job is not None and job.state.ended
 
-    assert settled(is_so, 30)
+    assert settled(is_so)
 
 
 def test_figures_are_those_of_what_was_done(serve: Serve) -> None:
@@ -163,7 +163,7 @@ def test_a_store_that_does_not_answer_is_not_ready(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
-    assert settled(lambda: not not_well(server), 90)
+    assert settled(lambda: not not_well(server))
 
     def fail(_: State) -> int:
         raise OperationalError("", {}, Exception())
@@ -179,7 +179,7 @@ def test_workers_that_cannot_start_are_not_ready_until_they_can(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
-    assert settled(lambda: not not_well(server), 90)
+    assert settled(lambda: not not_well(server))
     context = server.service.runner._workers._context
 
     def fail(*_: object, **__: object) -> None:
@@ -198,14 +198,14 @@ def test_a_supervisor_that_is_stuck_or_has_ended_is_not_ready(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
-    assert settled(lambda: not not_well(server), 90)
+    assert settled(lambda: not not_well(server))
     monkeypatch.setattr(runner, "_STUCK", 2.0)
     goes_on = threading.Event()
     monkeypatch.setattr(server.service.runner, "_step", goes_on.wait)
-    assert settled(lambda: not_well(server) == "workers", 90)
+    assert settled(lambda: not_well(server) == "workers")
     monkeypatch.undo()
     goes_on.set()
-    assert settled(lambda: not not_well(server), 90)
+    assert settled(lambda: not not_well(server))
     server.service.runner.stop()
     began = time.monotonic()
     assert not_well(server) == "workers"

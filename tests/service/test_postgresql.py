@@ -64,7 +64,7 @@ class Hosts:
     def start(self, many: int = 1) -> list[str]:
         """Start servers, and wait until they are ready."""
         urls = [self.begin() for _ in range(many)]
-        assert settled(lambda: all(ready(url) for url in urls), 60), self.logs()
+        assert settled(lambda: all(ready(url) for url in urls)), self.logs()
         return urls
 
     def begin(self) -> str:
@@ -278,7 +278,7 @@ def test_a_claim_of_which_the_server_was_not_told_is_no_attempt(
 
     monkeypatch.setattr(store, "claim", lost_once)
     job_id = server.client.post("/v1/jobs", content=b"NRRD0004 good").json()["id"]
-    assert settled(lambda: store.look(job_id).state.ended, 90)
+    assert settled(lambda: store.look(job_id).state.ended)
     assert store.look(job_id).state is State.SUCCEEDED
     assert [(job.id, job.attempt) for job in claims] == [(job_id, 1), (job_id, 2)]
 
@@ -347,7 +347,7 @@ def test_every_job_ends_once_while_servers_are_killed(tmp_path: Path) -> None:
             some.kill(kills)
             urls.append(some.begin())
         assert some.all_succeed(job_ids), some.count()
-        assert settled(lambda: ready(urls[-1]), 60), some.logs()
+        assert settled(lambda: ready(urls[-1])), some.logs()
         see_that_all_ended_once(some, job_ids, urls[-1])
         # A server that is killed has two jobs at most.
         assert some.attempts(job_ids).total() <= 40 + 3 * 2
@@ -379,14 +379,14 @@ def test_a_restart_of_the_database_loses_no_job_and_repeats_none(tmp_path: Path)
             sender.start()
         for _ in range(2):
             enough = len(accepted) + 12
-            assert settled(lambda enough=enough: len(accepted) >= enough, 30), both.logs()
+            assert settled(lambda enough=enough: len(accepted) >= enough), both.logs()
             server.stop()
-            assert settled(lambda: HTTP.get(f"{urls[0]}/readyz").status_code == 503, 90)
+            assert settled(lambda: HTTP.get(f"{urls[0]}/readyz").status_code == 503)
             assert "store" in HTTP.get(f"{urls[0]}/readyz").json()["detail"]
             assert HTTP.get(f"{urls[0]}/healthz").status_code == 200
             time.sleep(4)  # all leases run out
             server.start()
-        assert settled(lambda: all(ready(url) for url in urls), 30)
+        assert settled(lambda: all(ready(url) for url in urls))
         stop.set()
         for sender in senders:
             sender.join()

@@ -15,7 +15,8 @@ from service.test_http import ended, is_problem
 
 from gmmlabel.api.accepting import refits
 from gmmlabel.api.jobs import RefitWanted
-from gmmlabel.api.working.order import Order, RefusedError
+from gmmlabel.api.problems import ProblemError
+from gmmlabel.api.working.order import Order
 from gmmlabel.api.working.refitting import refit_upload
 from gmmlabel.fitting.pool import Weighting, pool_histograms
 from gmmlabel.fitting.prior import named_prior
@@ -196,5 +197,5 @@ def test_an_attempt_after_one_that_was_killed_too_late_keeps_the_model_in_use(
     first = attempt(1, "a" * 32)
     # What would come out otherwise now, as if it were another day.
     assert attempt(2, "a" * 32, replace(wanted, by="later")) == first
-    with pytest.raises(RefusedError, match="choose a new name"):
+    with pytest.raises(ProblemError, match="choose a new name"):
         attempt(3, "b" * 32)

@@ -103,8 +103,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     database.close()
 
 
-def settled(look: Callable[[], object], seconds: float = 5) -> object:
-    """Wait for what follows the end of a job."""
+def settled(look: Callable[[], object], seconds: float = 150) -> object:
+    """Wait for what is to come about; long, for a slow machine waits for nothing else."""
     deadline = time.monotonic() + seconds
     while not (found := look()) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -307,7 +307,7 @@ def test_every_job_ends_once_while_servers_and_workers_are_killed(desk: Desk) ->
     for kills in range(2):
         process = server()
         until = len(desk.attempts()) + 6
-        assert settled(lambda until=until: len(desk.attempts()) >= until, 90)
+        assert settled(lambda until=until: len(desk.attempts()) >= until)
         last = (desk.root / "attempts").read_text().splitlines()[-1]
         with suppress(ProcessLookupError):
             os.kill(int(last.split()[1]), signal.SIGKILL)
@@ -316,7 +316,7 @@ def test_every_job_ends_once_while_servers_and_workers_are_killed(desk: Desk) ->
         process.wait()
     assert 0 < ended() < len(jobs)
     process = server()
-    assert settled(lambda: ended() == len(jobs), 90), ended()
+    assert settled(lambda: ended() == len(jobs)), ended()
     assert settled(lambda: len(desk.left(jobs[-1])) == 4)
     process.kill()
     process.wait()

@@ -41,7 +41,7 @@ class Process:
                     [*command, "--lease", "2", *self.options], stderr=errors, cwd=self.folder
                 )
             )
-        found = settled(lambda: re.search(r"running on (http://\S+)", log.read_text()), 90)
+        found = settled(lambda: re.search(r"running on (http://\S+)", log.read_text()))
         assert isinstance(found, re.Match), log.read_text()
         self.url = found[1]
 
@@ -130,14 +130,18 @@ def test_a_job_outlives_the_server_that_accepted_it(
 ) -> None:
     server = serving()
     job_id = httpx.post(f"{server.url}/v1/jobs", content=ct.read_bytes()).json()["id"]
-    assert settled(lambda: server.job(job_id)["stage"] == "lungs", 90)
+    assert settled(lambda: server.job(job_id)["stage"] == "lungs")
     children = server.children()
     assert children
     server.end(signal.SIGKILL)
     for pid in children:  # a worker that goes on would work beside the next one
         assert settled(lambda pid=pid: _gone(pid))
     server.start()
-    assert settled(lambda: server.job(job_id)["state"] == "succeeded", 30)
+    assert settled(lambda: server.job(job_id)["state"] == "succeeded")
+    files_are_those_of_the_command(server, job_id, case)
+
+
+def files_are_those_of_the_command(server: Process, job_id: str, case: Path) -> None:
     files = httpx.get(f"{server.url}/v1/jobs/{job_id}/files").json()["files"]
     assert {one["name"] for one in files} == {path.name for path in case.iterdir()}
     for one in files:
@@ -164,12 +168,12 @@ def test_a_server_that_is_asked_to_stop_stops_and_leaves_its_job_to_the_next(
 ) -> None:
     server = serving()
     job_id = httpx.post(f"{server.url}/v1/jobs", content=ct.read_bytes()).json()["id"]
-    assert settled(lambda: server.job(job_id)["state"] == "running", 90)
+    assert settled(lambda: server.job(job_id)["state"] == "running")
     start = time.monotonic()
     server.end(signal.SIGTERM)
     assert time.monotonic() - start < 10
     server.start()
-    assert settled(lambda: server.job(job_id)["state"] == "succeeded", 30)
+    assert settled(lambda: server.job(job_id)["state"] == "succeeded")
 
 
 def header(size: int) -> bytes:

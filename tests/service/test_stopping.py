@@ -19,7 +19,7 @@ TOLD = [signal.SIGTERM, signal.SIGINT]
 def at_work(server: Process, content: bytes) -> tuple[str, list[int]]:
     """Give a server a job; tell its id, and all processes of the server."""
     job_id = httpx.post(f"{server.url}/v1/jobs", content=content).json()["id"]
-    assert settled(lambda: server.job(job_id)["stage"], 90)
+    assert settled(lambda: server.job(job_id)["stage"])
     children = server.children()
     assert len(children) >= 3  # that which keeps shared memory, that which forks, and a worker
     return job_id, children
@@ -52,7 +52,7 @@ def test_a_server_that_is_told_twice_ends_at_once(
         head = f"POST /v1/jobs HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 9999\r\n\r\n"
         sender.sendall(head.encode() + b"NRRD0004")
         incoming = server.folder / "data" / "incoming"
-        assert settled(lambda: list(incoming.iterdir()), 90)
+        assert settled(lambda: list(incoming.iterdir()))
         os.kill(server.started[-1].pid, number)
         assert settled(lambda: "stopping" in log(server))
         began = time.monotonic()
@@ -61,7 +61,7 @@ def test_a_server_that_is_told_twice_ends_at_once(
     for pid in children:
         assert settled(lambda pid=pid: _gone(pid))
     server.start()
-    assert settled(lambda: server.job(job_id)["state"] == "succeeded", 60)
+    assert settled(lambda: server.job(job_id)["state"] == "succeeded")
 
 
 def log(server: Process) -> str:
