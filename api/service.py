@@ -12,6 +12,7 @@ from .problems import ProblemError, refusal
 from .settings import Settings
 from .standing import Standing
 from .storage.artefacts import JOB_ID, Artefacts
+from .storage.sessions import Sessions
 from .storage.store import Store
 from .storage.tokens import Token, Tokens
 from .watching import Watcher
@@ -28,6 +29,7 @@ class Service:
     runner: Runner
     watcher: Watcher
     tokens: Tokens
+    sessions: Sessions
     metrics: Metrics
     standing: Standing
 
@@ -37,13 +39,21 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _client(request: Request) -> str:
-    """Tell whose request it is: that of a token; where none is needed all are of one client."""
+def _token(request: Request) -> Token | None:
+    """Tell by which token a request is made; None where none is needed."""
     token: Token | None = getattr(request.state, "token", None)
-    return token.id if token else ""
+    return token
 
 
 ServiceOf = Annotated[Service, Depends(_service)]
+TokenOf = Annotated[Token | None, Depends(_token)]
+
+
+def _client(token: TokenOf) -> str:
+    """Tell whose request it is: that of a token; where none is needed all are of one client."""
+    return token.id if token else ""
+
+
 Client = Annotated[str, Depends(_client)]
 JobId = Annotated[str, Path(pattern=f"^{JOB_ID.pattern}$", description="Id of a job")]
 

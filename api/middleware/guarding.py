@@ -1,8 +1,9 @@
 """What keeps the pages of other sites out, whatever the route.
 
 A browser lets any page send requests to any address, also of this machine. Where a token is needed
-such a page has none. Where none is needed, requests are refused that a browser says are of another
-site, and those for a name that is not the service's own: a site can make its name lead to here.
+such a page has none, and `Access` sees to it that it does not use the session of who looks at it.
+Where none is needed, requests are refused that a browser says are of another site, and those for a
+name that is not the service's own: a site can make its name lead to here.
 """
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -83,17 +84,19 @@ class Guard:
             await answer(refused.problem)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> ProblemError | None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "").lower()
-        if self._names is not None and _without_port(host) not in self._names:
+        if self._names is not None and _without_port(_host(scope)) not in self._names:
             return refusal(
                 "unknown-host", "use the address of the service, or add the name to GMMLABEL_HOSTS"
             )
-        if self._open and scope["method"] not in _HARMLESS and _of_another_site(headers, host):
+        if self._open and changed_by_another_site(scope):
             return refusal(
                 "cross-site", "pages of other sites cannot use this service without a token"
             )
         return None
+
+
+def _host(scope: Scope) -> str:
+    return Headers(scope=scope).get("host", "").lower()
 
 
 def _without_port(host: str) -> str:
@@ -101,9 +104,15 @@ def _without_port(host: str) -> str:
     return name if colon and port.isdecimal() else host
 
 
-def _of_another_site(headers: Headers, host: str) -> bool:
-    """Tell what a browser says; what is no browser says nothing."""
+def changed_by_another_site(scope: Scope) -> bool:
+    """Tell whether the page of another site makes a request that may change something.
+
+    It is a browser that says so; what is no browser says nothing.
+    """
+    if scope["method"] in _HARMLESS:
+        return False
+    headers = Headers(scope=scope)
     origin = headers.get("origin")
-    if origin is not None and origin.lower().partition("://")[2] != host:
+    if origin is not None and origin.lower().partition("://")[2] != _host(scope):
         return True
     return headers.get("sec-fetch-site", "none") not in _OWN

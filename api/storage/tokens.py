@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from gmmlabel.errors import GmmlabelError
@@ -129,12 +130,23 @@ class Tokens:
     def check(self, secret: str) -> Token | None:
         """Find the token that a client sent; None if there is none, or it is revoked."""
         digest = _hash(secret)
-        query = select(TokenRow.__table__).where(TokenRow.sha256 == digest, _VALID)
-        with self._database.reading() as connection:
-            row = connection.execute(query).first()
+        row = self._row(TokenRow.sha256 == digest)
         # The database compares hashes, whose bytes tell nothing; this compares in constant time.
         if row is None or not hmac.compare_digest(row.sha256, digest):
             return None
+        return self._used(row)
+
+    def get(self, token_id: str) -> Token | None:
+        """Find the token of an id; None if there is none, or it is revoked."""
+        row = self._row(TokenRow.id == token_id)
+        return self._used(row) if row else None
+
+    def _row(self, wanted: ColumnElement[bool]) -> Row[Any] | None:
+        query = select(TokenRow.__table__).where(wanted, _VALID)
+        with self._database.reading() as connection:
+            return connection.execute(query).first()
+
+    def _used(self, row: Row[Any]) -> Token:
         self._note_use(row.id, row.last_used)
         return Token(row.id, row.name, row.created, row.last_used, row.revoked)
 

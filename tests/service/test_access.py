@@ -99,7 +99,9 @@ def test_without_a_token_everything_below_v1_is_refused(guarded: Server) -> None
             if path.startswith("/v1/"):
                 assert is_problem(answer, 401, "no-token"), (method, path)
                 assert answer.headers["www-authenticate"] == "Bearer"
-                assert route["security"] == [{"token": []}]
+                begins = (method, path) == ("post", "/v1/session")
+                ways = [{"token": []}] if begins else [{"token": []}, {"session": []}]
+                assert route["security"] == ways
             else:
                 assert answer.status_code != 401, (method, path)
     for path in ("/v1", "/v1/", "/v1/nothing", "/v1/jobs/", "/%76%31/jobs", "/v1/../v1/jobs"):
@@ -113,6 +115,7 @@ def test_without_a_token_everything_below_v1_is_refused(guarded: Server) -> None
 def test_the_description_says_how_a_token_is_sent(guarded: Server) -> None:
     schemes = guarded.client.get("/openapi.json").json()["components"]["securitySchemes"]
     assert (schemes["token"]["type"], schemes["token"]["scheme"]) == ("http", "bearer")
+    assert (schemes["session"]["type"], schemes["session"]["in"]) == ("apiKey", "cookie")
 
 
 def test_unknown_and_revoked_tokens_cannot_be_told_apart(guarded: Server) -> None:
