@@ -9,22 +9,23 @@ from pathlib import Path
 
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Security
-from starlette.staticfiles import StaticFiles
 
 from .cluster.workers import ClusterWorkers
 from .metrics import Metrics
-from .middleware.access import BEARER, Access
+from .middleware.access import BEARER, COOKIE, Access
 from .middleware.auditing import Audit
 from .middleware.guarding import Guard, SafeHeaders
 from .middleware.measuring import Measure
 from .middleware.outages import Outages
 from .problems import PROBLEM_RESPONSES, install
-from .routes import docs, health, jobs, label, models
+from .routes import docs, health, jobs, label, models, page, sample, session
+from .routes.page_files import PageFiles
 from .service import Service
 from .settings import Settings
 from .standing import Standing
 from .storage.artefacts import Artefacts
 from .storage.database import Database
+from .storage.sessions import Sessions
 from .storage.store import Store
 from .storage.tokens import Tokens
 from .watching import Watcher
@@ -65,7 +66,7 @@ def create_app(settings: Settings, target: Callable[[Order, Connection], None] =
         try:
             artefacts = Artefacts(settings.data)  # first: the job store may be in that folder
             database = Database(settings.database_url)
-            store = Store(database)
+            store, tokens = Store(database), Tokens(database)
             runner = Runner(store, artefacts, settings, workers, metrics)
             standing = Standing(settings, store, artefacts, runner)
             metrics.registry.register(standing)
@@ -75,7 +76,8 @@ def create_app(settings: Settings, target: Callable[[Order, Connection], None] =
                 artefacts,
                 runner,
                 Watcher(store),
-                Tokens(database),
+                tokens,
+                Sessions(settings.data, tokens),
                 metrics,
                 standing,
             )
@@ -100,10 +102,11 @@ def create_app(settings: Settings, target: Callable[[Order, Connection], None] =
     )
     install(app)
     for module in (label, jobs, models):
-        app.include_router(module.router, dependencies=[Security(BEARER)])
-    for module in (health, docs):
+        app.include_router(module.router, dependencies=[Security(BEARER), Security(COOKIE)])
+    app.include_router(session.router)
+    for module in (health, docs, page, sample):
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=_STATIC))
+    app.mount("/static", PageFiles(_STATIC))
     # A request passes the last first.
     app.add_middleware(Access, settings=settings)
     app.add_middleware(Guard, settings=settings)

@@ -11,6 +11,9 @@ from typing import Any
 UPLOAD = "upload"
 """How the name of what a job is made from begins, in its folder."""
 
+VIEW = "view"
+"""The folder in a case folder of what a browser shows of it."""
+
 
 class State(StrEnum):
     """Where a job is between being accepted and having ended."""
@@ -35,9 +38,11 @@ class Kind(StrEnum):
 
 
 STAGES = {
-    Kind.LABEL: {"read": 0.0, "lungs": 0.1, "label": 0.55, "opacity": 0.6, "write": 0.75},
+    Kind.LABEL: {
+        "read": 0.0, "lungs": 0.1, "label": 0.55, "opacity": 0.6, "write": 0.75, "view": 0.9,
+    },
     Kind.REFIT: {"read": 0.0, "fit": 0.1, "write": 0.9},
-}
+}  # fmt: skip
 """The stages of running jobs that are told, and the progress at which each begins."""
 
 
@@ -145,6 +150,10 @@ def key_of(wanted: Wanted) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
+SUMMED_UP = ("lungs", "involvement", "opacity", "quality")
+"""The parts of a result that its summary is made of."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A job as it was when it was read from the store.
@@ -169,6 +178,8 @@ class Job:
         Content of ``result.json`` of a job that succeeded.
     problem
         Why a job failed.
+    summed_up
+        The parts `SUMMED_UP` of the result, whatever a worker said they are; lists have them too.
     """
 
     id: str
@@ -184,3 +195,4 @@ class Job:
     attempt: int
     result: dict[str, Any] | None = field(default=None, repr=False)
     problem: dict[str, Any] | None = None
+    summed_up: Mapping[str, Any] = field(default_factory=dict, repr=False)

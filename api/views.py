@@ -69,6 +69,28 @@ class RefitView(BaseModel):
     weights: str
 
 
+class Summary(BaseModel):
+    """What is said first of a labelled CT.
+
+    Parameters
+    ----------
+    lungs_ml
+        Volume of the lungs, in mL.
+    involvement_percent, involvement_score
+        Lung involvement in percent of lung, and its score from 0 to 5.
+    opacity_percent
+        Opacity in percent of lung; null with a method that does not tell it.
+    flags
+        Names of what to know before using the numbers.
+    """
+
+    lungs_ml: float
+    involvement_percent: float
+    involvement_score: int
+    opacity_percent: float | None
+    flags: list[str]
+
+
 class JobView(BaseModel):
     """A job.
 
@@ -80,7 +102,7 @@ class JobView(BaseModel):
         Whether it labels a volume, or refits the mixture.
     state, stage, progress
         How far it is; progress is 0 to 1. The stages of a running job that labels are read, lungs,
-        label, opacity and write, those of a refit read, fit and write.
+        label, opacity, write and view, those of a refit read, fit and write.
     created_at, started_at, ended_at
         When, in UTC; null if that has not happened.
     input_sha256
@@ -89,6 +111,8 @@ class JobView(BaseModel):
         What a volume is labelled with; null for a refit.
     refit
         What a refit makes; null for a volume.
+    summary
+        The first figures of the result of a job that labelled; else null.
     result
         Content of ``result.json`` if it succeeded; lists of jobs leave it out.
     problem
@@ -108,6 +132,7 @@ class JobView(BaseModel):
     method: str | None = None
     format: str | None = None
     refit: RefitView | None = None
+    summary: Summary | None
     result: dict[str, Any] | None
     problem: Problem | None
 
@@ -155,6 +180,7 @@ def view_job(job: Job) -> JobView:
         started_at=None if job.started is None else _moment(job.started),
         ended_at=None if job.ended is None else _moment(job.ended),
         input_sha256=job.wanted.sha256,
+        summary=_summary(job.summed_up),
         result=job.result,
         problem=None if job.problem is None else Problem.model_validate(job.problem),
         **_view_wanted(job.wanted),
@@ -184,6 +210,20 @@ def _view_wanted(wanted: Wanted) -> dict[str, Any]:
                 weights=wanted.weights,
             )
             return {"refit": view}
+
+
+def _summary(parts: Mapping[str, Any]) -> Summary | None:
+    """Sum up a result; None if it is that of no labelled CT."""
+    try:
+        return Summary(
+            lungs_ml=parts["lungs"]["volume_ml"],
+            involvement_percent=parts["involvement"]["percent"],
+            involvement_score=parts["involvement"]["score"],
+            opacity_percent=parts["opacity"] and parts["opacity"]["percent"],
+            flags=[flag["flag"] for flag in parts["quality"]],
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _moment(seconds: float) -> datetime:

@@ -5,7 +5,8 @@
     incoming/ID/upload        an upload that is arriving; nothing refers to it
     jobs/ID/upload.nrrd       the upload of an accepted job, until the job ends
     jobs/ID/upload/           the same of a refit: its histograms
-    jobs/ID/3/                what the third attempt made
+    jobs/ID/3/                what the third attempt made: the case folder
+    jobs/ID/3/view/           and what a browser shows of it
     jobs/ID/3.tmp/            what it unpacks meanwhile
 
 A folder moves from ``incoming`` to ``jobs`` when it is whole, before its job is accepted. So what a
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..jobs import UPLOAD
+from ..jobs import UPLOAD, VIEW
 
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 """What an id looks like, and so the only names that folders of jobs have."""
@@ -87,11 +88,11 @@ class Artefacts:
 
     def files(self, job_id: str, attempt: int) -> dict[str, Path]:
         """List the files of a case folder by name."""
-        try:
-            entries = sorted(self.case(job_id, attempt).iterdir())
-        except FileNotFoundError:
-            return {}
-        return {path.name: path for path in entries if path.is_file()}
+        return _files(self.case(job_id, attempt))
+
+    def view(self, job_id: str, attempt: int) -> dict[str, Path]:
+        """List the files of the view of a case by name; there may be none."""
+        return _files(self.case(job_id, attempt) / VIEW)
 
     def drop_case(self, job_id: str, attempt: int) -> None:
         """Remove what an attempt made, and what it had in hand."""
@@ -145,6 +146,10 @@ def _checked(job_id: str) -> str:
     if not JOB_ID.fullmatch(job_id):
         raise ValueError(f"{job_id!r} is no id of a job")
     return job_id
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {path.name: path for path in _entries(folder) if path.is_file()}
 
 
 def _entries(folder: Path) -> Iterator[Path]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Row, Select, Update, func, select
 
-from ..jobs import Job, State, read_wanted
+from ..jobs import SUMMED_UP, Job, State, read_wanted
 from .schema import JobRow
 
 LIVE = (State.QUEUED, State.RUNNING, State.SUCCEEDED)
@@ -14,17 +14,21 @@ LIVE = (State.QUEUED, State.RUNNING, State.SUCCEEDED)
 ACTIVE = (State.QUEUED, State.RUNNING)
 """States of a job that has not ended."""
 
+_PART = "result_"
+
 
 def select_jobs(*, results: bool = True) -> Select[Any]:
-    """Begin a query for jobs.
+    """Begin a query for jobs, with the parts of their results that are summed up.
 
     Parameters
     ----------
     results
-        Whether with their results, which are large.
+        Whether with the results themselves, which are large.
     """
     columns = [column for column in JobRow.__table__.columns if results or column.name != "result"]
-    return select(*columns)
+    # As JSON: SQLite would round a number, and what a worker calls a number may be none.
+    parts = [JobRow.result[name].label(f"{_PART}{name}") for name in SUMMED_UP]
+    return select(*columns, *parts)
 
 
 def read_job(connection: Connection, job_id: str) -> Job | None:
@@ -38,7 +42,12 @@ def job_of(row: Row[Any]) -> Job:
     said = row._mapping  # noqa: SLF001 - the public name of it, in spite of the underscore
     wanted = read_wanted(said["kind"], said["wanted"])
     names = Job.__dataclass_fields__.keys() & said.keys() - {"state", "wanted"}
-    return Job(wanted=wanted, state=State(said["state"]), **{name: said[name] for name in names})
+    return Job(
+        wanted=wanted,
+        state=State(said["state"]),
+        summed_up={name: said[f"{_PART}{name}"] for name in SUMMED_UP},
+        **{name: said[name] for name in names},
+    )
 
 
 def count_jobs(connection: Connection, state: State) -> int:

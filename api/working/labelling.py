@@ -1,25 +1,29 @@
 """What a worker does with a volume."""
 
+import logging
 from dataclasses import replace
 
 from gmmlabel.case import write_case
 from gmmlabel.cohort.memory import peak_bytes
-from gmmlabel.errors import ModelError
+from gmmlabel.errors import ModelError, OutputError
 from gmmlabel.formats.archive import unpacked_bytes
 from gmmlabel.formats.image_file import read_image_header
 from gmmlabel.method import METHODS
 from gmmlabel.mixture import Mixture
 from gmmlabel.model_files import load_model
-from gmmlabel.pipeline import label_volume
+from gmmlabel.pages.view import write_view
+from gmmlabel.pipeline import Labelling, label_volume
 from gmmlabel.readers import read_volume
 
-from ..jobs import LabelWanted
+from ..jobs import VIEW, LabelWanted
 from ..problems import refusal
 from .order import Order, Tell
 
+_log = logging.getLogger(__name__)
+
 
 def label_upload(order: Order, wanted: LabelWanted, tell: Tell) -> None:
-    """Label the volume of a job, and write its case folder.
+    """Label the volume of a job, and write its case folder and its view.
 
     Parameters
     ----------
@@ -53,6 +57,18 @@ def label_upload(order: Order, wanted: LabelWanted, tell: Tell) -> None:
     labelling = label_volume(volume, model, METHODS[wanted.method], watch=tell)
     tell("write")
     write_case(labelling, order.case, form=wanted.form)
+    tell("view")
+    _show(labelling, order)
+
+
+def _show(labelling: Labelling, order: Order) -> None:
+    """Write the view. If it fails of anything but the disk, the results are whole without it."""
+    try:
+        write_view(labelling, order.case / VIEW)
+    except OutputError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is, it is told
+        _log.exception("the view could not be made", extra={"facts": {"job": order.job_id}})
 
 
 def _check_room(order: Order) -> None:

@@ -5,6 +5,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from gmmlabel.case_files import RESULT
 
 from ..jobs import Job
@@ -84,8 +86,9 @@ def _read_result(path: Path) -> dict[str, Any] | None:
     try:
         if path.stat().st_size > _LONGEST_RESULT:
             return None
-        document = json.loads(path.read_bytes())
-        json.dumps(document, allow_nan=False)  # no database and no answer takes more
-    except (OSError, ValueError, RecursionError):
+        # This refuses what no database looks into: deeper than 200 levels, halves of surrogates.
+        document = from_json(path.read_bytes())
+        text = json.dumps(document, allow_nan=False)  # no database and no answer takes more
+    except (OSError, ValueError):
         return None
-    return document if isinstance(document, dict) else None
+    return document if isinstance(document, dict) and "\\u0000" not in text else None

@@ -140,24 +140,8 @@ class Conversation:
 
     def cancel(self, job: Job | str) -> Flow[Job]:
         """Cancel a job that has not ended."""
-        for pause in self._pauses():
-            found = yield from self.job(job)
-            if found.ended:
-                return found
-            # Not simply sent again: the second of two would remove the job that the first ended.
-            try:
-                answer = yield Send(requests.delete(found.id))
-            except httpx.TransportError as error:
-                if pause is None:
-                    raise _unreachable(error, requests.delete(found.id)) from error
-                yield Pause(pause)
-                continue
-            if answer.status_code >= 400:
-                raise answers.refusal(answer)
-            if answer.status_code == 204:
-                raise ClientError(f"job {found.id}: ended at that moment, and was removed")
-            return answers.read(answer, Job.read)
-        raise AssertionError  # the last pause is None
+        answer = yield from self._ask(requests.cancel(_id(job)))
+        return answers.read(answer, Job.read)
 
     def delete(self, job: Job | str) -> Flow[None]:
         """Cancel a job if it has not ended, and remove it with its files."""

@@ -83,6 +83,11 @@ def file(job_id: str, name: str) -> Request:
     return Request("GET", f"{_job(job_id)}/files/{quote(name, safe='')}")
 
 
+def cancel(job_id: str) -> Request:
+    """Ask to cancel a job; one that has ended stays as it is."""
+    return Request("DELETE", _job(job_id), query={"cancel": "true"})
+
+
 def delete(job_id: str) -> Request:
     """Ask to cancel or to remove a job."""
     return Request("DELETE", _job(job_id))

@@ -42,13 +42,20 @@ def test_all_that_the_page_loads_is_of_this_service(serve: Serve) -> None:
     assert not re.search(r"<script[^>]*>[^<]|<style| on\w+=| style=", page.text)
 
 
-def test_the_policy_of_the_page_lets_nothing_in_from_elsewhere(serve: Serve) -> None:
-    policy = serve().client.get("/docs").headers["content-security-policy"]
-    rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
-    assert rules["default-src"] == rules["frame-ancestors"] == "'none'"
-    assert rules["script-src"] == rules["connect-src"] == "'self'"
-    assert "unsafe" not in policy
-    assert "http" not in policy
+def test_the_policy_of_every_page_lets_nothing_in_from_elsewhere(serve: Serve) -> None:
+    client = serve().client
+    for path in ("/", "/docs"):
+        headers = client.get(path).headers
+        policy = headers["content-security-policy"]
+        rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
+        for rule in ("default-src", "base-uri", "form-action", "frame-ancestors"):
+            assert rules[rule] == "'none'", (path, rule)
+        for rule in ("script-src", "style-src", "connect-src"):
+            assert rules[rule] == "'self'", (path, rule)
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["cache-control"] == "no-cache"
 
 
 def test_there_is_no_other_page_of_the_framework_and_no_way_out_of_the_folder(

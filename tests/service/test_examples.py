@@ -89,22 +89,30 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             one.wait()
 
 
-@pytest.fixture
-def service(url: str, tmp_path: Path) -> Service:
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the user of the examples has: a CT in every form, and a picture that is none."""
+    folder = tmp_path_factory.mktemp("inputs")
     volume = make_phantom((72, 72, 48), (5.0, 5.0, 7.0)).volume
-    write_volume(tmp_path / "ct.nrrd", volume)
-    sitk.WriteImage(sitk.ReadImage(tmp_path / "ct.nrrd"), tmp_path / "ct.nii.gz")
+    write_volume(folder / "ct.nrrd", volume)
+    sitk.WriteImage(sitk.ReadImage(folder / "ct.nrrd"), folder / "ct.nii.gz")
     x, y, z = volume.geometry.origin
     write_series(
-        tmp_path / "series", volume.hu, PixelSpacing=["5", "5"], SliceThickness="7",
+        folder / "series", volume.hu, PixelSpacing=["5", "5"], SliceThickness="7",
         positions=[(x, y, z + 7.0 * number) for number in range(48)],
     )  # fmt: skip
-    with zipfile.ZipFile(tmp_path / "series.zip", "w") as archive:
-        for file in (tmp_path / "series").iterdir():
+    with zipfile.ZipFile(folder / "series.zip", "w") as archive:
+        for file in (folder / "series").iterdir():
             archive.write(file, file.name)
-    (tmp_path / "photo.nrrd").write_bytes(b"\xff\xd8\xff\xe0")
+    (folder / "photo.nrrd").write_bytes(b"\xff\xd8\xff\xe0")
     # An answer that is an error ends the script.
-    (tmp_path / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
+    (folder / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
+    return folder
+
+
+@pytest.fixture
+def service(url: str, inputs: Path, tmp_path: Path) -> Service:
+    shutil.copytree(inputs, tmp_path, dirs_exist_ok=True)
     return Service(url, tmp_path)
 
 
@@ -139,6 +147,10 @@ def test_the_curl_examples_do_what_the_page_says(service: Service) -> None:
     maps = {f"{name}.nii.gz" for name in ("labels", "smoothed", "lungs", "opacity")}
     assert {file["name"] for file in service.json("files.json")["files"]} == CASE | maps
     assert (service.folder / "report.html").read_text().startswith("<!")
+    with zipfile.ZipFile(service.folder / "case.zip") as archive:
+        assert {Path(name).name for name in archive.namelist()} == CASE | maps
+    assert {file["name"] for file in service.json("view.json")["files"]} >= {"solid.nii.gz"}
+    assert sitk.ReadImage(service.folder / "view-ct.nii.gz").GetSize() == (72, 72, 48)
     with Client(service.url) as client, pytest.raises(ServiceError, match="no-such-job"):
         client.job(job["id"])  # the last line of the block removed it
     streams = [text for text in said if "event: job" in text]

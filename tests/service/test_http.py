@@ -193,6 +193,14 @@ def test_delete_cancels_a_job_and_then_removes_it(serve: Serve) -> None:
     assert server.files == []
 
 
+def test_a_job_that_ended_is_not_lost_to_a_request_to_cancel_it(serve: Serve) -> None:
+    server = serve()
+    done = ended(server, post(server, "good"))
+    answer = server.client.delete(f"/v1/jobs/{done['id']}", params={"cancel": True})
+    assert (answer.status_code, answer.json()) == (200, done)
+    assert server.client.get(f"/v1/jobs/{done['id']}/files").json()["files"]
+
+
 def test_a_full_queue_says_when_to_come_again(serve: Serve) -> None:
     server = serve(workers=1, queue_limit=2)
     for number in range(3):

@@ -14,6 +14,7 @@ from service.postgresql import shared_server
 from gmmlabel.api.jobs import Job, LabelWanted, RefitWanted, State
 from gmmlabel.api.storage.database import Database, DatabaseError
 from gmmlabel.api.storage.store import KeyReusedError, QueueFullError, Store
+from gmmlabel.api.views import Summary, view_job
 
 WANTED = LabelWanted("a" * 64, ".nrrd", "zaffino2021", "b" * 64, "default", "nrrd")
 PROBLEM = {"title": "a problem"}
@@ -253,6 +254,67 @@ def test_lists_are_newest_first_without_results(store: Store, clock: Clock) -> N
     clock.now += 2
     assert store.ended_for(1) == [job.id]
     assert store.versions([job.id, "f" * 32]) == {job.id: 2}
+
+
+LABELLED = {
+    "lungs": {"voxels": 3, "volume_ml": 6357.4943362450995},
+    "involvement": {"percent": 0.1, "score": 1},
+    "opacity": {"percent": 2.0, "volume_ml": 1.0},
+    "quality": [{"flag": "thick_slices", "message": "\N{MULTIPLICATION SIGN} '\"\\"}],
+    "regions": {"large": [True] * 1000},
+}
+
+
+def succeeded(store: Store, number: int, result: dict[str, object]) -> Job:
+    add(store, number)
+    job = store.claim("me", 30)
+    assert job is not None
+    assert store.succeed(job, "me", result)
+    return job
+
+
+def test_lists_sum_up_results_to_the_last_digit(store: Store) -> None:
+    job = succeeded(store, 1, LABELLED)
+    queued = add(store, 2)
+    found = {one.id: one for one in store.find("")}
+    assert found[job.id].result is None
+    for one in (found[job.id], store.look(job.id)):
+        assert one is not None
+        assert view_job(one).summary == Summary(
+            lungs_ml=6357.4943362450995, involvement_percent=0.1, involvement_score=1,
+            opacity_percent=2.0, flags=["thick_slices"],
+        )  # fmt: skip
+    assert view_job(found[queued.id]).summary is None
+
+
+def test_a_result_of_the_published_method_is_summed_up_without_opacity(store: Store) -> None:
+    succeeded(store, 1, {**LABELLED, "opacity": None, "quality": []})
+    (found,) = store.find("")
+    summary = view_job(found).summary
+    assert summary is not None
+    assert (summary.opacity_percent, summary.flags) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"model": "ours"},
+        {**LABELLED, "lungs": "7"},
+        {**LABELLED, "lungs": {"volume_ml": "much"}},
+        {**LABELLED, "involvement": [1, 2]},
+        {**LABELLED, "involvement": {"percent": 1, "score": {}}},
+        {**LABELLED, "opacity": 3},
+        {**LABELLED, "quality": {"flag": 1}},
+        {**LABELLED, "quality": [None]},
+        {},
+    ],
+)
+def test_what_is_the_result_of_no_labelled_ct_has_no_summary(
+    store: Store, result: dict[str, object]
+) -> None:
+    succeeded(store, 1, result)
+    (found,) = store.find("")
+    assert view_job(found).summary is None
 
 
 def test_a_store_that_is_opened_again_has_what_it_was_told(url: str) -> None:
