@@ -4,7 +4,6 @@ import base64
 import hashlib
 import os
 import re
-import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pytest
+from browser.driving import driving
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -350,15 +350,9 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path) -> None:
 
 @pytest.fixture
 def browser():
-    """A Chromium, where playwright and the browser are installed."""
-    api = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("no chromium")
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    """A real Chromium."""
+    with driving() as launch:
+        yield launch()
 
 
 def test_a_browser_sorts_filters_and_shows_the_thumbnails(browser, cohort) -> None:
