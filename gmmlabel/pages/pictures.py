@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from gmmlabel.pipeline import Labelling
-from gmmlabel.tissues import TISSUE_SEGMENTS
-
-OPACITY_RGB = (255, 176, 0)
-"""Colour of the outline of the opacity: none of the tissues', and bright on any grey."""
-
-LUNGS_RGB = (0, 200, 170)
-"""Colour of the thin outline of each lung."""
+from gmmlabel.tissues import LUNG_SEGMENTS, OPACITY_SEGMENTS, TISSUE_SEGMENTS
 
 INK = (236, 238, 241)
 """Colour of what is written on a picture."""
@@ -128,9 +122,11 @@ def draw_plane(
         pixels += (colours[plane.tissues] - pixels) * share
     picture = Image.fromarray(pixels.astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
     if outlines:
-        for side in (1, 2):
-            picture.paste(LUNGS_RGB, mask=_outline(plane.lungs == side, size, outlines // 2))
-        picture.paste(OPACITY_RGB, mask=_outline(plane.opacity != 0, size, outlines))
+        for side in LUNG_SEGMENTS:
+            picture.paste(side.rgb, mask=_outline(plane.lungs == side.value, size, outlines // 2))
+        for opacity in OPACITY_SEGMENTS:
+            there = plane.opacity == opacity.value
+            picture.paste(opacity.rgb, mask=_outline(there, size, outlines))
     return picture
 
 

@@ -11,8 +11,6 @@ from PIL import Image
 
 from gmmlabel.pages.charts import BIN_HU, draw_histogram
 from gmmlabel.pages.pictures import (
-    LUNGS_RGB,
-    OPACITY_RGB,
     PAPER,
     Plane,
     axial_planes,
@@ -24,7 +22,7 @@ from gmmlabel.pages.pictures import (
 from gmmlabel.pages.rendering import render_page
 from gmmlabel.pipeline import Labelling
 from gmmlabel.regions import SIDES, ZONES
-from gmmlabel.tissues import TISSUE_SEGMENTS
+from gmmlabel.tissues import LUNG_SEGMENTS, OPACITY_SEGMENTS, TISSUE_SEGMENTS
 
 MONTAGE_SLICES = 15
 """Axial slices in the montage: three rows of five on a desk and on A4."""
@@ -83,8 +81,8 @@ def draw_report(labelling: Labelling, document: Mapping[str, Any]) -> str:
         sides=SIDES,
         zones=ZONES,
         paper=PAPER,
-        lungs_rgb=LUNGS_RGB,
-        opacity_rgb=OPACITY_RGB,
+        lung_segments=LUNG_SEGMENTS,
+        opacity_rgb=OPACITY_SEGMENTS[0].rgb,
     )
 
 

@@ -15,8 +15,6 @@ from PIL import Image
 from scipy import ndimage
 
 from gmmlabel.pages.pictures import (
-    LUNGS_RGB,
-    OPACITY_RGB,
     Plane,
     axial_planes,
     draw_plane,
@@ -29,7 +27,7 @@ from gmmlabel.pipeline import Labelling, label_volume
 from gmmlabel.readers import read_volume
 from gmmlabel.regions import SIDES, ZONES
 from gmmlabel.result import result_document
-from gmmlabel.tissues import TISSUE_SEGMENTS
+from gmmlabel.tissues import LUNG_SEGMENTS, OPACITY_SEGMENTS, TISSUE_SEGMENTS
 from gmmlabel.volume import Geometry, Volume
 
 MINUS, TIMES, DASH = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
@@ -349,9 +347,10 @@ def test_outlines_lie_on_the_inner_border_of_lungs_and_opacity(width) -> None:
         return mask & ~ndimage.binary_erosion(mask, box, border_value=1)
 
     opaque = border(opacity > 0, width)
-    lung = (border(lungs == 1, width // 2) | border(lungs == 2, width // 2)) & ~opaque
-    np.testing.assert_array_equal((pixels == OPACITY_RGB).all(axis=2), opaque)
-    np.testing.assert_array_equal((pixels == LUNGS_RGB).all(axis=2), lung)
+    np.testing.assert_array_equal((pixels == OPACITY_SEGMENTS[0].rgb).all(axis=2), opaque)
+    for side in LUNG_SEGMENTS:
+        lung = border(lungs == side.value, width // 2) & ~opaque
+        np.testing.assert_array_equal((pixels == side.rgb).all(axis=2), lung)
 
 
 def test_a_plane_without_outlines_is_grey() -> None:
