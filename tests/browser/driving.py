@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 REQUIRED = "GMMLABEL_TEST_BROWSER"
 """If this variable is ``required``, tests fail where there is no browser, and do not skip."""
 
-WAIT = 60_000
+WAIT = 150_000
 """Milliseconds that a slow machine may take for anything."""
 
 # WebGL2 without a graphics card, and the same pixels on every screen.

@@ -269,7 +269,7 @@ def test_a_job_is_cancelled_after_a_question(page: Page, listed: Callable[..., L
         found.jobs[0] = job(1, "cancelled")
         route.fulfill(json=found.jobs[0])
 
-    page.route(f"**/v1/jobs/{one['id']}", cancel)
+    page.route(f"**/v1/jobs/{one['id']}?cancel=true", cancel)
     row(page, one).get_by_role("button", name="Cancel").click()
     row(page, one).get_by_role("button", name="Cancel job").click()
     row(page, one).get_by_text("Cancelled").wait_for()
