@@ -40,8 +40,9 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         if users:
             service.add_users(users)
         started.append(service)
-        with pytest.MonkeyPatch.context() as patch:  # and no other test has it
+        with pytest.MonkeyPatch.context() as patch:  # and no other test has them
             patch.setenv("GMMLABEL_THREADS", "1")
+            patch.setenv("GMMLABEL_MODELS", str(tmp_path_factory.mktemp("models")))
             service.start()
         return service
 
